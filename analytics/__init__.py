@@ -1,0 +1,1 @@
+"""The judgement: quality checks, features and graded limits."""

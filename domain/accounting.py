@@ -1,0 +1,105 @@
+"""The books of ingest: where every frame and every reading of a gateway went.
+
+Two units, and each balances per gateway:
+frames = decoded + duplicate + undecodable; readings in decoded frames = stored (of which late) +
+unregistered + rejected + quarantined + pending.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """What is counted."""
+
+    FRAMES = "frames"
+    READINGS = "readings"
+
+
+class Fate(StrEnum):
+    """What became of it."""
+
+    DECODED = "decoded"
+    DUPLICATE = "duplicate"
+    UNDECODABLE = "undecodable"
+    STORED = "stored"
+    LATE = "late"  # of the stored
+    UNREGISTERED = "unregistered"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+
+
+class Reason(StrEnum):
+    """Why a frame was undecodable, or a reading rejected or quarantined."""
+
+    NONE = ""
+    TOPIC = "topic"  # not one of ours, or of a gateway's
+    FORMAT = "format"  # a payload format nobody decodes
+    OVERSIZE = "oversize"
+    SYNTAX = "syntax"  # not JSON, not CBOR, cut short
+    STRUCTURE = "structure"  # well formed, but not what the format says
+    NAME = "name"  # not text, empty, longer than 128 characters
+    VALUE_TYPE = "value-type"
+    NOT_FINITE = "not-finite"
+    TIME = "time"  # unreadable, or out of the years 1970 to 2261
+    FUTURE = "future"  # more than 5 min ahead of the received time
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A line of the books: one gateway, one unit, one fate, one reason."""
+
+    gateway: str
+    unit: Unit
+    fate: Fate
+    reason: Reason = Reason.NONE
+
+
+Accounts = Counter[Account]
+"""How many of each; a change of the books is written the same way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An entry of the quarantine: what was refused, of whom, why, and the beginning of it.
+
+    ``channel_name`` is the name as sent where a single reading is meant, else empty. ``detail``
+    says what is wrong, for a person; ``excerpt`` is at most 256 bytes of the payload; ``count`` how
+    many readings (or frames, for a whole frame) the entry stands for.
+    """
+
+    seq: int
+    gateway: str
+    topic: str
+    received_ns: int
+    unit: Unit
+    fate: Fate
+    reason: Reason
+    detail: str
+    channel_name: str = ""
+    excerpt: bytes = b""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Readings of a name that the catalogue does not know, in one step: for the inbox."""
+
+    gateway: str
+    district: str
+    channel_name: str
+    count: int
+    first_seen_ns: int
+    last_seen_ns: int
+    last_time_ns: int
+    last_value: float
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What a step of ingest counted, beside the readings themselves."""
+
+    accounts: Accounts = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)

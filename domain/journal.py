@@ -1,0 +1,73 @@
+"""The rows of the journal: whatever can change anything, in the order it came.
+
+Every row has its own sequence number, a frame included; how many rows are appended or read
+together is a matter of speed and never of meaning.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message as it came: an MQTT publish, or an HTTP push.
+
+    ``topic`` is the MQTT topic (an HTTP push is given the topic it stands for); ``received_ns``
+    is when the service took it, by the service's clock; ``redelivered`` is MQTT's DUP flag.
+    """
+
+    topic: str
+    payload: bytes
+    received_ns: int
+    redelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A second has passed: the only way in which time passes without a message.
+
+    ``elapsed_ns`` is the time since the tick before, as far as the service was there to listen:
+    after a restart it does not count the time it was away.
+    """
+
+    now_ns: int
+    elapsed_ns: int
+    broker_connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An operator's verb: ``acknowledge`` or ``reset``, with its target and author.
+
+    ``command_id`` is unique; ``arguments`` holds ``alarm_id``, and ``comment`` where given.
+    """
+
+    command_id: str
+    verb: str
+    arguments: dict[str, Any]
+    author: str
+    now_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueChange:
+    """A catalogue revision becomes active."""
+
+    revision: int
+    now_ns: int
+
+
+Record = Frame | Tick | Command | CatalogueChange
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A run of consecutive journal rows: ``records[i]`` has the number ``first_seq + i``."""
+
+    first_seq: int
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last row of the run."""
+        return self.first_seq + len(self.records) - 1

@@ -1,0 +1,1 @@
+"""From MQTT messages to journal rows, and from journal rows to batches of readings."""

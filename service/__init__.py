@@ -1,0 +1,1 @@
+"""The service: settings, wiring, the pipeline, the command line."""

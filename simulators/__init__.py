@@ -1,0 +1,1 @@
+"""Seeded worlds that stand in for field hardware."""

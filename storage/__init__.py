@@ -1,0 +1,1 @@
+"""What is kept: the journal, the archive of readings, and the state."""
