@@ -1,6 +1,7 @@
 """The house rules that a reader relies on: who may import whom, and how large a room may be."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,8 +49,6 @@ def test_a_package_imports_only_what_stands_below_it(package):
 
 
 def test_the_domain_needs_only_numpy_and_the_standard_library():
-    import sys
-
     for path in (ROOT / "domain").rglob("*.py"):
         for module in imported_modules(path):
             top = module.split(".")[0]
