@@ -42,9 +42,7 @@ def judge(
     evaluator = Evaluator(lambda _revision: catalogue)
     records = _records(catalogue.revision, messages, ticks=ticks)
     return [
-        transition
-        for rows in _grouped(records)
-        for transition in evaluator.step(rows).transitions
+        transition for rows in _grouped(records) for transition in evaluator.step(rows).transitions
     ]
 
 

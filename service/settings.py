@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     def _check(self) -> Self:
         host, colon, port = self.http_listen.rpartition(":")
         if not colon or not host or not port.isdigit() or int(port) > 65_535:
-            raise ValueError(f"http_listen is host:port, such as 127.0.0.1:8080, not {self.http_listen!r}")
+            raise ValueError(
+                f"http_listen is host:port, such as 127.0.0.1:8080, not {self.http_listen!r}"
+            )
         return self
 
     def journal_folder(self) -> Path:
