@@ -68,7 +68,7 @@ def judge(expectation: dict[str, Any], evidence: Evidence) -> Finding:
 
 
 def _raised(expectation: dict[str, Any], evidence: Evidence) -> Finding:
-    """The first raise of a condition lies in a span."""
+    """Check that a condition is raised within a span."""
     start_ns, end_ns = parse_rfc3339(expectation["start"]), parse_rfc3339(expectation["end"])
     raises = [c.time_ns for c in evidence.conditions(expectation["channel"]) if c.kind == "raised"]
     inside = [time_ns for time_ns in raises if start_ns <= time_ns <= end_ns]
@@ -77,7 +77,7 @@ def _raised(expectation: dict[str, Any], evidence: Evidence) -> Finding:
 
 
 def _reached(expectation: dict[str, Any], evidence: Evidence) -> Finding:
-    """A grade is reached by a time."""
+    """Check that a grade is reached by a time."""
     grade, by_ns = Grade.from_word(expectation["grade"]), parse_rfc3339(expectation["by"])
     times = [c.time_ns for c in evidence.conditions(expectation["channel"]) if c.grade >= grade]
     shown = format_rfc3339(times[0]) if times else "never"
@@ -86,7 +86,7 @@ def _reached(expectation: dict[str, Any], evidence: Evidence) -> Finding:
 
 
 def _returned(expectation: dict[str, Any], evidence: Evidence) -> Finding:
-    """The condition is normal at a time, and has been raised before."""
+    """Check that the condition, raised before, is normal at a time."""
     by_ns = parse_rfc3339(expectation["by"])
     changes = [c for c in evidence.conditions(expectation["channel"]) if c.time_ns <= by_ns]
     returns = [c.time_ns for c in changes if c.kind == "returned"]
@@ -96,7 +96,7 @@ def _returned(expectation: dict[str, Any], evidence: Evidence) -> Finding:
 
 
 def _quiet(expectation: dict[str, Any], evidence: Evidence) -> Finding:
-    """No condition is raised, besides in the spans named."""
+    """Check that no condition is raised, besides in the spans named."""
     spans = [
         (parse_rfc3339(start), parse_rfc3339(end)) for start, end in expectation.get("besides", [])
     ]
@@ -111,7 +111,7 @@ def _quiet(expectation: dict[str, Any], evidence: Evidence) -> Finding:
 
 
 def _graded(expectation: dict[str, Any], evidence: Evidence) -> Finding:
-    """A condition rises through the grades named, at their times, to no other, and returns."""
+    """Check that a condition rises through just the grades named, at their times, and returns."""
     tolerance_ns = seconds_to_ns(expectation["tolerance_s"])
     wanted = {Grade.from_word(w): parse_rfc3339(t) for w, t in expectation["rises"].items()}
     changes = evidence.conditions(expectation["channel"])
@@ -132,7 +132,7 @@ def _graded(expectation: dict[str, Any], evidence: Evidence) -> Finding:
 
 
 def _fault(expectation: dict[str, Any], evidence: Evidence) -> Finding:
-    """A fault is raised soon after the truth says that the instrument fails."""
+    """Check that a fault is raised soon after the truth says that the instrument fails."""
     tolerance_ns = seconds_to_ns(expectation["tolerance_s"])
     channel = expectation["channel"]
     truths = [t for t in evidence.truths if t.subject == channel and t.kind == "fault"]
@@ -150,7 +150,7 @@ def _fault(expectation: dict[str, Any], evidence: Evidence) -> Finding:
 
 
 def _found(expectation: dict[str, Any], evidence: Evidence) -> Finding:
-    """Releases are found soon after they can be seen, and little else is."""
+    """Check that releases are found soon after they can be seen, and little else is."""
     tail_ns, within_ns = (
         seconds_to_ns(expectation["tail_s"]),
         seconds_to_ns(expectation["within_s"]),
