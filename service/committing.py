@@ -44,8 +44,13 @@ class Committer:
         self._store = store
         self._broadcast = broadcast
         self.ledger = Counter(ledger)
-        self.noticed = asyncio.Event()  # set by each commit that wrote outbox rows
+        self.seq = 0  # the last row committed; 0 before the first commit of this run
+        self._on_notices: list[Callable[[], None]] = []
         self._results: dict[str, asyncio.Future[CommandResult]] = {}
+
+    def when_noticed(self, call: Callable[[], None]) -> None:
+        """Call ``call`` after each commit that wrote outbox rows."""
+        self._on_notices.append(call)
 
     def expect(self, command_id: str) -> asyncio.Future[CommandResult]:
         """Return a future that holds the command's result once it is committed."""
@@ -73,8 +78,10 @@ class Committer:
             future = self._results.get(result.command_id)
             if future is not None and not future.done():
                 future.set_result(result)
+        self.seq = step.last_seq
         if step.notices:
-            self.noticed.set()
+            for call in self._on_notices:
+                call()
         return written
 
 

@@ -5,7 +5,7 @@ does no I/O but for looking up immutable catalogue revisions.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from alerting.book import Book, Outcome
 from analytics.core import Core
 from domain.accounting import Account, Accounts, Fate, Reject, Sighting, Unit
-from domain.alarm import CommandResult, Notice, Transition
+from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Command, Frame, Record, Rows, Tick
 from domain.readings import Batch, Int64s, Judged, Latest, Readings
@@ -97,9 +97,13 @@ class Evaluator:
         """The gateways' states by id."""
         return self._gateways
 
-    def latest(self, channel_ids: list[str] | None = None) -> dict[str, Latest]:
+    def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
         """Return the live picture of channels; may be called from another thread."""
         return self._core.latest(channel_ids)
+
+    def open_alarms(self) -> list[Alarm]:
+        """Return the alarms that have not ended."""
+        return self._book.open_alarms()
 
     def step(self, rows: Rows) -> Step:
         """Evaluate a run of rows; any grouping of the same rows gives the same result."""
@@ -198,9 +202,3 @@ class Evaluator:
             gateway: GatewayState(*state) for gateway, state in snapshot["gateways"].items()
         }
         self._seq = int(snapshot["seq"])
-
-
-def evaluate_span(evaluator: Evaluator, span: Iterator[Rows]) -> Iterator[Step]:
-    """Yield the steps of a span of the journal."""
-    for rows in span:
-        yield evaluator.step(rows)

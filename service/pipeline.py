@@ -68,6 +68,18 @@ class Sink(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Keeps snapshots of the evaluator."""
+
+    def due(self, evaluator: Evaluator) -> bool:
+        """Whether it is time for one."""
+        ...
+
+    def take(self, evaluator: Evaluator) -> None:
+        """Take one; called in the judging thread, between two steps."""
+        ...
+
+
 class Committer(Protocol):
     """Commits steps: transitions, outbox, accounts and cursor in one transaction."""
 
@@ -104,6 +116,7 @@ async def evaluate(
     evaluator: Evaluator,
     committer: Committer,
     archive: Sink,
+    keeper: Keeper,
     judge_thread: Executor,
 ) -> None:
     """Turn rows after ``evaluator.seq`` into committed transitions and archived readings.
@@ -114,14 +127,24 @@ async def evaluate(
     loop = asyncio.get_running_loop()
     waiting: Step | None = None
     committed_s = loop.time()
-    async for rows in journal.read(evaluator.seq):
-        step = await loop.run_in_executor(judge_thread, evaluator.step, rows)
-        archive.offer(step)
-        step.readings = []
-        if waiting is None:
-            waiting = step
-        else:
-            waiting.extend(step)
-        if waiting.urgent or loop.time() - committed_s >= COMMIT_INTERVAL_S:
+    try:
+        async for rows in journal.read(evaluator.seq):
+            step = await loop.run_in_executor(judge_thread, evaluator.step, rows)
+            archive.offer(step)
+            waiting = _joined(waiting, step)
+            if waiting.urgent or loop.time() - committed_s >= COMMIT_INTERVAL_S:
+                await committer.commit(waiting)
+                waiting, committed_s = None, loop.time()
+            if keeper.due(evaluator):
+                await loop.run_in_executor(judge_thread, keeper.take, evaluator)
+    finally:
+        if waiting is not None:
             await committer.commit(waiting)
-            waiting, committed_s = None, loop.time()
+
+
+def _joined(waiting: Step | None, step: Step) -> Step:
+    step.readings = []  # the archive has them
+    if waiting is None:
+        return step
+    waiting.extend(step)
+    return waiting
