@@ -57,7 +57,7 @@ REASON_TEXT = {
 }
 
 _SIGNIFICANT_DIGITS = 4
-_SIGNIFICANT_DIGITS_MAX = 12
+_SIGNIFICANT_DIGITS_MAX = 17  # any two float64 differ within these
 _CLOSE_TO_THE_NUMBER = ("%", "‰", "°")
 
 
