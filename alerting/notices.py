@@ -55,12 +55,9 @@ class Notices:
             return self._offer(transition, source, delayed=delayed)
         if transition.kind is TransitionKind.RETURNED:
             return self._offer_end(transition, source, delayed=delayed)
-        if transition.kind is not TransitionKind.ENDED:
-            return None
-        unseen_return = alarm.cleared_at_ns is None
-        notice = self._offer_end(transition, source, delayed=False) if unseen_return else None
-        self._told.pop(alarm.id, None)
-        return notice
+        if transition.kind is TransitionKind.ENDED and alarm.cleared_at_ns is None:
+            return self._offer_end(transition, source, delayed=False)
+        return None
 
     def due(self, seq: int, now_ns: int, is_caught_up: Callable[[str], bool]) -> list[Notice]:
         """Return the notices whose waiting is over at this tick; ``is_caught_up`` takes a channel id."""

@@ -376,6 +376,14 @@ def test_after_a_day_it_is_told_though_the_channel_never_caught_up(book):
     assert len(book.tick(now_s, look(now_s * S), at(0)).notices) == 1
 
 
+def test_the_day_runs_from_what_was_deferred_first(book):
+    later_s = 9_000 + 86_000
+    book.apply([change(9_000, PLAIN, Grade.YELLOW, 7_000.0)])
+    book.apply([change(later_s, PLAIN, Grade.RED, 7_000.0)])
+    (notice,) = book.tick(later_s + 400, look((later_s + 400) * S), at(0)).notices
+    assert notice.alarm.grade is Grade.RED
+
+
 def test_a_fresh_rise_is_told_at_once_and_nothing_is_left_to_tell(book):
     book.apply([change(9_000, PLAIN, Grade.YELLOW, 7_000.0)])
     (notice,) = book.apply([change(9_001, PLAIN, Grade.RED)]).notices
@@ -426,6 +434,22 @@ def test_two_alarms_of_one_condition_that_begin_in_one_row_have_ids_of_their_own
     assert kinds(outcome) == 2 * [Kind.RAISED, Kind.RETURNED, Kind.ENDED]
     assert [transition.ordinal for transition in outcome.transitions] == list(range(6))
     assert len({transition.alarm.id for transition in outcome.transitions}) == 2
+
+
+def test_ordinals_begin_anew_with_each_row_and_for_each_channel(book):
+    rows = [(7, PLAIN, Grade.BLUE), (7, PLAIN, Grade.RED), (7, EASY, Grade.RED)]
+    rows += [(8, PLAIN, Grade.YELLOW)]
+    outcome = book.apply([change(*row) for row in rows])
+    assert [transition.ordinal for transition in outcome.transitions] == [0, 1, 0, 0]
+
+
+def test_open_alarms_come_in_the_order_of_their_raise_after_a_snapshot_too():
+    book = Book(CATALOGUES[2])
+    book.apply([change(1, MUTED, Grade.RED, within=CATALOGUES[2])])
+    book.apply([change(2, PLAIN, Grade.RED, within=CATALOGUES[2])])
+    book.change_catalogue(3, CATALOGUES[0], 3 * S)
+    assert [alarm.channel for alarm in book.open_alarms()] == [PLAIN.id, EASY.id]
+    assert reopened(book, CATALOGUES[0]).open_alarms() == book.open_alarms()
 
 
 # ---- Commands ------------------------------------------------------------------------------------

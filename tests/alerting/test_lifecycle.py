@@ -101,6 +101,13 @@ def test_a_latching_alarm_that_becomes_active_again_wants_to_be_seen_and_reset_a
     assert (alarm.acknowledged, alarm.awaiting_reset) == (False, True)
 
 
+def test_a_reset_holds_only_until_the_alarm_becomes_active_again():
+    alarm, _ = after(LATCHING, Grade.RED, Grade.NORMAL)
+    alarm = reset(alarm, "li", 20)[-1].alarm
+    alarm = regrade(alarm, LATCHING, graded(Grade.BLUE))[-1].alarm
+    assert alarm.awaiting_reset
+
+
 def test_a_latching_alarm_ends_when_it_is_reset_and_acknowledged_in_either_order():
     alarm, _ = after(LATCHING, Grade.RED, Grade.NORMAL)
     one = reset(acknowledge(alarm, "li", 20)[-1].alarm, "li", 21)
