@@ -113,7 +113,7 @@ def _step_s(channel: Channel) -> float | None:
 
 
 def check_flat(drafts: Iterable[Draft], faults: Faults) -> None:
-    """A flat line can only be seen over more than one sample."""
+    """Note flat-line spans shorter than a sample interval, in which nothing can be seen."""
     for draft in drafts:
         flat_s, interval_s = draft.channel.checks.flat_s, draft.channel.sample_interval_s
         if flat_s is not None and 0 < flat_s < interval_s:

@@ -1,14 +1,14 @@
 """Documents and templates to one resolved catalogue; all faults told at once."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domain.catalogue import Catalogue, Channel, Facility, FacilityKind, Gateway, Quantity, Text
+from domain.catalogue import Catalogue, Channel, Facility, FacilityKind, Quantity, Text
 from storage.catalogue.arrange import arrange, check_flat, find_inputs, inherit, inputs_first
 from storage.catalogue.channels import Draft, Resolver, fault_channels, gateway_channel
-from storage.catalogue.document import Branch, Faults, Place, parse_document, read_bytes
+from storage.catalogue.document import Faults, Place, parse_document, read_bytes
+from storage.catalogue.resolve import scope_of
 from storage.catalogue.sites import (
     Adoption,
     Site,
@@ -85,7 +85,7 @@ def assemble(
     """Return the catalogue of a site that has been read; faults noted."""
     check_gateways(site, faults)
     check_channels(site, faults)
-    drafts = _drafts(site.channels, site.facilities, Resolver(templates, faults))
+    drafts = drafts_of(site.channels, site.facilities, Resolver(templates, faults))
     channels = resolve_drafts(drafts, {}, templates, feature_faults, faults)
     channels += silences(site, channels, templates, faults)
     facilities = tuple(site.facilities.values())
@@ -100,7 +100,7 @@ def assemble(
     )
 
 
-def _drafts(
+def drafts_of(
     specs: Iterable[tuple[str, ChannelSpec]], facilities: Mapping[str, Facility], resolver: Resolver
 ) -> list[Draft]:
     """Return the drafts of all channels as written; ids that stand twice are faults."""
@@ -165,11 +165,10 @@ def silences(
         interval_s = max(gateway.upload_interval_s, intervals_s.get(gateway.id, 0.0)) or 60.0
         place = site.gateway_places[gateway.id]
         own = site.gateway_faults.get(gateway.id)
-        channel = gateway_channel(
-            gateway.id, facility, gateway.name, interval_s, own, place, templates, faults
-        )
-        if channel is not None:
-            found.append(channel)
+        scope = scope_of(place, f"gateway {gateway.id}", facility, faults)
+        silence = gateway_channel(gateway, interval_s, own, scope, templates)
+        if silence is not None:
+            found.append(silence)
     return found
 
 

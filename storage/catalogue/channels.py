@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.catalogue import Channel, Checks, Facility, Feature, Limit, Text
+from domain.catalogue import Channel, Checks, Facility, Feature, Gateway, Text
 from domain.grade import FaultKind, Grade
 from storage.catalogue.document import Faults, Place, shorten
 from storage.catalogue.resolve import (
@@ -55,20 +55,21 @@ class Resolver:
     def drafts(self, spec: ChannelSpec, facility: Facility) -> Iterator[Draft]:
         """Return the drafts of one channel as written: its own first, then its template's."""
         template = self.template(spec, facility)
-        what = spec.id
-        scope = scope_of(spec.place, what, spec.parameters, template, facility, self.faults)
+        scope = scope_of(
+            spec.place, spec.id, facility, self.faults, given=spec.parameters, template=template
+        )
         full_id = f"{facility.id}/{spec.id}"
         if spec.feature is not None:
-            yield self.derived(spec, template, facility, scope, full_id)
+            yield self.derived(spec, template, scope, full_id)
             return
-        own = self.measured(spec, template, facility, scope, full_id)
+        own = self.measured(spec, template, scope, full_id)
         yield own
         for suffix, made in self.made(spec, template):
             named = (
                 self.template(replace(made, place=spec.place), facility) if made.quantity else None
             )
             yield self.derived(
-                _within(made, full_id, scope), named or template, facility, scope,
+                _within(made, full_id, scope), named or template, scope,
                 f"{full_id}/{suffix}", own,
             )  # fmt: skip
 
@@ -88,7 +89,6 @@ class Resolver:
         self,
         spec: ChannelSpec,
         template: QuantityTemplate | None,
-        facility: Facility,
         scope: Scope,
         full_id: str,
     ) -> Draft:
@@ -106,7 +106,7 @@ class Resolver:
         faults = {**(template.faults if template else {}), **spec.faults}
         channel = Channel(
             id=full_id,
-            facility=facility.id,
+            facility=scope.facility,
             name=name,
             quantity=spec.quantity,
             sample_interval_s=interval_s or 1.0,
@@ -128,7 +128,6 @@ class Resolver:
         self,
         spec: ChannelSpec,
         template: QuantityTemplate | None,
-        facility: Facility,
         scope: Scope,
         full_id: str,
         parent: Draft | None = None,
@@ -146,7 +145,7 @@ class Resolver:
         source = spec.source or (template.source if template and parent else "")
         channel = Channel(
             id=full_id,
-            facility=facility.id,
+            facility=scope.facility,
             name=name,
             quantity=spec.quantity or (parent.channel.quantity if parent else ""),
             sample_interval_s=spec.sample_interval_s or 1.0,
@@ -335,26 +334,18 @@ def _fault_channel(
 
 
 def gateway_channel(
-    gateway_id: str,
-    facility: Facility,
-    name: Text,
-    interval_s: float,
-    own: FaultSpec | None,
-    place: Place,
-    templates: Templates,
-    faults: Faults,
+    gateway: Gateway, interval_s: float, own: FaultSpec | None, scope: Scope, templates: Templates
 ) -> Channel | None:
     """Return the channel of a gateway's silence; ``None`` where the site has turned it off."""
     template = templates.faults.get(GATEWAY_SILENT)
     if template is None or (own is not None and not own.on):
         return None
-    scope = scope_of(place, f"gateway {gateway_id}", {}, None, facility, faults)
     return replace(
-        _fault_channel(template, own, scope, name),
-        id=f"gateway/{gateway_id}:silent",
-        facility=facility.id,
+        _fault_channel(template, own, scope, gateway.name),
+        id=f"gateway/{gateway.id}:silent",
+        facility=gateway.facility,
         sample_interval_s=interval_s,
-        gateway=gateway_id,
+        gateway=gateway.id,
         feature=Feature("fault", (), {"fault": FaultKind.SILENT.value}),
         fault=FaultKind.SILENT,
         on_change=True,

@@ -131,8 +131,12 @@ def plain(value: Any) -> Any:
     return value
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The document cannot be read on; its fault has been noted."""
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 class _Reader:
@@ -143,9 +147,9 @@ class _Reader:
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.nodes = 0
 
-    def refuse(self, line: int, message: str, remedy: str = "") -> _Refused:
+    def refuse(self, line: int, message: str, remedy: str = "") -> _RefusedError:
         self.faults.add(Place(self.file, line), message, remedy)
-        return _Refused()
+        return _RefusedError()
 
     def document(self) -> Any:
         value: Any = None
@@ -154,15 +158,16 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    line = event.start_mark.line + 1
-                    raise self.refuse(line, "a second document begins", "one document a file")
+                    raise self.refuse(
+                        _line(event), "a second document begins", "one document a file"
+                    )
                 value = self.node(next(self.events), 0)
         if documents == 0:
             raise self.refuse(1, "the file is empty")
         return value
 
     def node(self, event: Any, depth: int) -> Any:
-        line = event.start_mark.line + 1
+        line = _line(event)
         self.count(1, line)
         if isinstance(event, yaml.ScalarEvent):
             value: Any = _scalar(event.value, event.style) if event.tag in (None, "!") else event
@@ -189,7 +194,7 @@ class _Reader:
         if self.nodes > NODES_MAX:
             raise self.refuse(line, f"more than {NODES_MAX:,} values, aliases written out")
 
-    def alias(self, anchor: str, line: int) -> Any:
+    def alias(self, anchor: Any, line: int) -> Any:
         if anchor not in self.anchors:
             raise self.refuse(line, f"the alias *{anchor} stands for nothing before it")
         value, nodes = self.anchors[anchor]
@@ -201,7 +206,7 @@ class _Reader:
         for event in self.events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            key_line = event.start_mark.line + 1
+            key_line = _line(event)
             if not isinstance(event, yaml.ScalarEvent):
                 raise self.refuse(key_line, "a key must be plain text")
             key = event.value
@@ -223,7 +228,7 @@ class _Reader:
         for event in self.events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
-            items.lines.append(event.start_mark.line + 1)
+            items.lines.append(_line(event))
             items.append(self.node(event, depth + 1))
         return items
 
@@ -239,8 +244,10 @@ def _scalar(text: str, style: str | None) -> Any:
         return text
     if text in _WORDS:
         return _WORDS[text]
-    if text[0] not in "0123456789+-.":
-        return text
+    return _number(text) if text[0] in "0123456789+-." else text
+
+
+def _number(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return int(text)
     if len(text) <= 400 and _DECIMAL.fullmatch(text):
@@ -283,7 +290,7 @@ def parse_document(file: str, data: bytes, faults: Faults) -> Branch | None:
         return None
     try:
         value = _Reader(file, text, faults).document()
-    except _Refused:
+    except _RefusedError:
         return None
     except yaml.YAMLError as error:
         line, message, remedy = _syntax_fault(error, text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 from domain.catalogue import Checks, Facility, Limit
@@ -27,7 +28,7 @@ class Scope:
     values: dict[str, float]
     texts: dict[str, str]
     declared: Mapping[str, ParameterSpec]
-    attributes_of: str
+    facility: str
 
     def blame(self, place: Place) -> tuple[Place, str]:
         """Return where to tell a fault that stands at ``place``, and what to add to it."""
@@ -53,7 +54,7 @@ class Scope:
         if parameter is None:
             message = (
                 f"`{name}` in `{shorten(amount.text)}` is neither a parameter nor a number among "
-                f"the attributes of {self.attributes_of}{origin}"
+                f"the attributes of {self.facility}{origin}"
             )
             self.faults.add(place, message, suggest(name, [*self.values, *self.declared]))
         elif not parameter.optional:
@@ -64,13 +65,15 @@ class Scope:
 def scope_of(
     place: Place,
     what: str,
-    given: Mapping[str, Any],
-    template: QuantityTemplate | None,
     facility: Facility,
     faults: Faults,
+    *,
+    given: Mapping[str, Any] | None = None,
+    template: QuantityTemplate | None = None,
 ) -> Scope:
     """Return the scope of a channel: its parameters before its facility's attributes."""
     declared = template.parameters if template else {}
+    given = given or {}
     numbers = {
         key: float(value)
         for key, value in facility.attributes.items()
@@ -120,11 +123,10 @@ def _release(limit: Limit) -> float:
 
 
 def _check_rising(placed: list[tuple[Limit, Place]], side: Side, scope: Scope) -> None:
-    """A worse grade lies farther out, and is released farther out, than a milder one."""
-    sign, word, wrong = (
-        (1.0, "high", "below") if side is Side.HIGH else (-1.0, "low", "above")
-    )  # fmt: skip
-    for (mild, _), (worse, at) in zip(placed, placed[1:], strict=False):
+    """Note where a worse grade lies, or is released, nearer than a milder one."""
+    sign = 1.0 if side is Side.HIGH else -1.0
+    word, wrong = ("high", "below") if side is Side.HIGH else ("low", "above")
+    for (mild, _), (worse, at) in pairwise(placed):
         place, origin = scope.blame(at)
         if sign * worse.value < sign * mild.value:
             scope.faults.add(
@@ -191,7 +193,7 @@ def _check_problems(checks: Checks) -> list[str]:
 
 
 def check_reach(limits: Sequence[Limit], checks: Checks, scope: Scope) -> None:
-    """A limit out of the instrument's range could never be met: such readings fail first."""
+    """Note limits beyond the fail range: no good reading could ever reach them."""
     for limit in limits:
         bound = checks.fail_high if limit.side is Side.HIGH else checks.fail_low
         if bound is None:

@@ -1,17 +1,22 @@
-"""UCUM unit codes, as far as a city's instruments need them (UCUM 2.1, case-sensitive codes)."""
+"""UCUM unit codes, as far as a city's instruments need them (case-sensitive codes)."""
 
 import re
 from functools import lru_cache
 
-_PREFIXES = "Y Z E P T G M k h da d c m u n p f a z y".split()
-_METRIC = frozenset(
-    "m s g rad A K mol cd sr Hz N Pa J W C V F Ohm S Wb Cel T H lm lx Bq Gy Sv l L bar t eV "
-    "m[H2O] m[Hg] B[SPL] B[V] B Np".split()
-)
-_PLAIN = frozenset(
-    "1 % [ppth] [ppm] [ppb] [pptr] 10* 10^ deg ' '' gon min h d wk mo a [g] [pH] [degF] "
-    "[pi] [in_i] [ft_i] [psi] [NTU] [MPN] [CFU] [car_Au] har atm".split()
-)
+_PREFIXES = (
+    "Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "d", "c", "m", "u", "n", "p", "f",
+    "a", "z", "y",
+)  # fmt: skip
+_METRIC = frozenset((
+    "m", "s", "g", "rad", "A", "K", "mol", "cd", "sr", "Hz", "N", "Pa", "J", "W", "C",
+    "V", "F", "Ohm", "S", "Wb", "Cel", "T", "H", "lm", "lx", "Bq", "Gy", "Sv", "l", "L",
+    "bar", "t", "eV", "m[H2O]", "m[Hg]", "B[SPL]", "B[V]", "B", "Np",
+))  # fmt: skip
+_PLAIN = frozenset((
+    "1", "%", "[ppth]", "[ppm]", "[ppb]", "[pptr]", "10*", "10^", "deg", "'", "''", "gon",
+    "min", "h", "d", "wk", "mo", "a", "[g]", "[pH]", "[degF]", "[pi]", "[in_i]", "[ft_i]",
+    "[psi]", "[NTU]", "[MPN]", "[CFU]", "[car_Au]", "har", "atm",
+))  # fmt: skip
 _COMPONENT = re.compile(r"([^{}./+-]*?)([+-]?\d{1,3})?(\{[!-z|~]{1,32}\})?")
 
 
