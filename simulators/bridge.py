@@ -9,6 +9,7 @@ from simulators.feed import BlockFeed, Feed, JsonFeed, Signal
 from simulators.noise import key_of
 from simulators.world import Station
 
+UPLOAD_S = 5.0
 ACCELERATION_HZ = 100
 FIRST_MODE_HZ = 0.85
 SECOND_MODE_HZ = 2.3
@@ -25,7 +26,6 @@ def bridge(
     structure temperature T1 (Cel), acceleration A1 (m/s2).
     """
     key = key_of(seed, gateway)
-    warmth = daily(0.0, 6.0, 16.0)
     load = total(traffic(key, 12.0, 5.0, 26.0), traffic(key + 2, 45.0, 8.0, 18.0), convoy)
 
     def signal(name: str, interval_s: float, deviation: float, *parts: Course) -> Signal:
@@ -41,9 +41,9 @@ def bridge(
         signal("B2", 10.0, 0.05, daily(-12.0, 7.5, 17.0)),
         signal("C1", 10.0, 1.5, daily(3250.0, 18.0, 5.0), times(0.9, load)),
         signal("C2", 10.0, 1.5, daily(3310.0, 17.0, 5.0), times(0.8, load)),
-        signal("T1", 60.0, 0.05, daily(18.5, 0.0, 0.0), warmth),
+        signal("T1", 60.0, 0.05, daily(18.5, 6.0, 16.0)),
     )
-    feeds: tuple[Feed, ...] = (JsonFeed(gateway, district, 10.0, signals),)
+    feeds: tuple[Feed, ...] = (JsonFeed(gateway, district, UPLOAD_S, signals),)
     if acceleration:
         swing = swinging(key_of(key, "A1"), load)
         feeds += (BlockFeed(gateway, district, "A1", ACCELERATION_HZ, swing),)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Protocol
 
 import numpy as np
@@ -76,10 +77,10 @@ def windows(start_ns: int, end_ns: int, length_ns: int, step_ns: int) -> range:
 
 @dataclass(frozen=True, slots=True)
 class JsonFeed:
-    """Signals sampled on a grid and uploaded each ``upload_s``, which is a multiple of all
-    intervals; these are multiples of the smallest one.
+    """Signals sampled on the grids of their intervals and uploaded each ``upload_s``.
 
-    ``ahead_s`` is the error of the gateway's clock.
+    The smallest interval divides ``upload_s`` and the others. ``ahead_s`` is the error of the
+    gateway's clock.
     """
 
     gateway: str
@@ -109,10 +110,11 @@ class JsonFeed:
         values: dict[int, dict[str, float]] = {}
         for signal in self.signals:
             interval_ns = seconds_to_ns(signal.interval_s)
-            time_ns = np.arange(window_ns, window_ns + length_ns, interval_ns)
+            first_ns = -(-window_ns // interval_ns) * interval_ns
+            time_ns = np.arange(first_ns, window_ns + length_ns, interval_ns)
             value = np.round(signal.course(time_ns), signal.decimals) + 0.0  # no -0.0
             for moment_ns, number in zip(time_ns.tolist(), value.tolist(), strict=True):
-                if number == number:  # not NaN
+                if not isnan(number):
                     values.setdefault(moment_ns, {})[signal.name] = number
         moments = np.array(sorted(values), np.int64)
         stamped = moments + np.round(self.ahead_s(moments) * NS_PER_S).astype(np.int64)

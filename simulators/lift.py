@@ -79,26 +79,25 @@ class Timetable:
     def events(self, start_ns: int, end_ns: int) -> list[Event]:
         """Return the events of a span, in order of time; times are whole milliseconds."""
         epochs = range(start_ns // EPOCH_NS, (end_ns - 1) // EPOCH_NS + 1)
-        told = (event for epoch in epochs for event in self._told(epoch))
+        told = (event for epoch in epochs for event in self._told(epoch).items())
         return [event for event in told if start_ns <= event[0] < end_ns]
 
-    def _told(self, epoch: int) -> Iterator[Event]:
-        """Yield an epoch's events, troubles in place of the timetable."""
+    def _told(self, epoch: int) -> dict[int, dict[str, float]]:
+        """Return an epoch's events by time, troubles in place of the timetable."""
         start_ns = epoch * EPOCH_NS
-        state: dict[str, float] = dict(self._parked(epoch))
-        beats: list[Event] = [(start_ns + i * HEARTBEAT_NS, {}) for i in range(10)]
-        planned = sorted([*beats, *self._trips(epoch)], key=lambda event: event[0])
-        acts = self._acts(start_ns, start_ns + EPOCH_NS)
-        for time_ns, values in sorted([*planned, *acts], key=lambda event: event[0]):
+        state = dict(self._parked(epoch))
+        beats = [start_ns + beat * HEARTBEAT_NS for beat in range(EPOCH_NS // HEARTBEAT_NS)]
+        whole = {*beats, *self._changes(start_ns, start_ns + EPOCH_NS)}
+        trips = dict(self._trips(epoch))
+        told: dict[int, dict[str, float]] = {}
+        for time_ns in sorted({*whole, *trips}):
+            state.update(trips.get(time_ns, {}))
             trouble = self._trouble_at(time_ns)
-            if values is _ACT:
-                yield time_ns, self._whole(state, trouble, time_ns)
-                continue
-            state.update(values)
-            if not values:
-                yield time_ns, self._whole(state, trouble, time_ns)
+            if time_ns in whole:
+                told[time_ns] = self._whole(state, trouble, time_ns)
             elif trouble is None:
-                yield time_ns, values
+                told[time_ns] = dict(trips[time_ns])
+        return told
 
     def _trouble_at(self, time_ns: int) -> tuple[Trouble, int] | None:
         for trouble in self.troubles:
@@ -107,21 +106,18 @@ class Timetable:
                 return trouble, begun_ns
         return None
 
-    def _acts(self, start_ns: int, end_ns: int) -> list[Event]:
+    def _changes(self, start_ns: int, end_ns: int) -> list[int]:
         """Return the moments in the span at which a trouble changes what is told."""
-        acts: list[Event] = []
+        changes: list[int] = []
         for trouble in self.troubles:
-            moment_ns = end_ns - 1
-            while (begun_ns := trouble.occasion.latest(moment_ns)) is not None:
+            begun_ns = trouble.occasion.latest(end_ns - 1)
+            while begun_ns is not None:
                 ends_ns = begun_ns + seconds_to_ns(trouble.length_s)
-                steps_ns = [begun_ns + seconds_to_ns(after_s) for after_s, _ in trouble.steps]
-                acts += [
-                    (at_ns, _ACT) for at_ns in (*steps_ns, ends_ns) if start_ns <= at_ns < end_ns
-                ]
-                if ends_ns < start_ns:
-                    break
-                moment_ns = begun_ns - 1
-        return acts
+                steps = [begun_ns + seconds_to_ns(after_s) for after_s, _ in trouble.steps]
+                changes += [at_ns for at_ns in (*steps, ends_ns) if start_ns <= at_ns < end_ns]
+                over = ends_ns < start_ns  # and so are all the earlier ones
+                begun_ns = None if over else trouble.occasion.latest(begun_ns - 1)
+        return changes
 
     def _whole(
         self, state: Values, trouble: tuple[Trouble, int] | None, time_ns: int
@@ -149,9 +145,6 @@ class Timetable:
             if target != floor:
                 yield from _trip(epoch * EPOCH_NS + seconds_to_ns(pause_s), floor, target)
             floor = target
-
-
-_ACT: Values = {"": 0.0}  # marks the moment of a trouble's change
 
 
 def _trip(start_ns: int, floor: int, target: int) -> Iterator[Event]:
