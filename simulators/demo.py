@@ -21,7 +21,7 @@ from simulators.world import Message, Station, follow, merged
 
 SEED = 20211128
 HISTORY_S = 6 * 3600
-BATCH_S = 60
+BATCH_S = 120
 ROUND_S = 1500
 
 
@@ -56,7 +56,7 @@ class Script:
 class Demonstration:
     """The city from six hours before ``live_ns`` on.
 
-    ``live_ns`` is taken down to the whole minute for the join of backfill and life (``join_ns``), and
+    ``live_ns`` is taken down to two whole minutes for the join of backfill and life (``join_ns``), and
     to the whole second as the script's anchor. Another start with the same ``seed`` continues the same
     worlds; only the script begins anew.
     """
@@ -77,7 +77,7 @@ class Demonstration:
     def backfill(self, since_ns: int = 0) -> Iterator[Message]:
         """Yield the history before life, from ``since_ns`` where given, at most six hours of it.
 
-        ``since_ns`` is where an earlier run stopped; it is taken up to the next whole minute, so
+        ``since_ns`` is where an earlier run stopped; it is taken up to the next two minutes, so
         that nothing is sent twice with another script.
         """
         batch_ns = seconds_to_ns(BATCH_S)
