@@ -1,6 +1,7 @@
 """The publisher against a real broker."""
 
 import asyncio
+import getpass
 import shutil
 import socket
 import subprocess
@@ -40,7 +41,8 @@ class Broker:
         self.config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous {str(anonymous).lower()}\n"
             "max_queued_messages 100000\nmax_inflight_messages 1000\n"
-            f"persistence true\npersistence_location {folder}/\n"
+            # as root mosquitto becomes another user, who may not write here
+            f"user {getpass.getuser()}\npersistence true\npersistence_location {folder}/\n"
         )
 
     @property
