@@ -26,7 +26,7 @@ def bridge(
     structure temperature T1 (Cel), acceleration A1 (m/s2).
     """
     key = key_of(seed, gateway)
-    load = total(traffic(key, 12.0, 5.0, 26.0), traffic(key + 2, 45.0, 8.0, 18.0), convoy)
+    load = total(traffic(key, 12.0, 5.0, 12.0), traffic(key + 2, 45.0, 8.0, 6.0), convoy)
 
     def signal(name: str, interval_s: float, deviation: float, *parts: Course) -> Signal:
         course = total(*parts, noise(key_of(key, name), deviation, interval_s))

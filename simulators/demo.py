@@ -91,8 +91,8 @@ class Demonstration:
 
 
 def _bridges(script: Script, seed: int) -> tuple[Station, ...]:
-    heavy = swell(script.first(8.0), 25.0, 20.0, 25.0, 160.0)
-    light = swell(script.at(760.0, (19_200.0, 6_600.0, 1_900.0)), 30.0, 25.0, 30.0, 126.0)
+    heavy = swell(script.first(8.0), 25.0, 20.0, 25.0, 149.0)
+    light = swell(script.at(760.0, (19_200.0, 6_600.0, 1_900.0)), 30.0, 25.0, 30.0, 122.0)
     riverside = bridge("gw-bridge-riverside", "binjiang", seed, convoy=total(heavy, light))
     narrow = swell(script.second(1_010.0), 20.0, 20.0, 20.0, 50.0)
     willow = bridge("gw-bridge-willow", "gucheng", seed, convoy=narrow, acceleration=False)
