@@ -30,6 +30,7 @@ from service.recovery import SnapshotKeeper, restore, run_again
 from service.settings import Settings
 from service.snapshots import SnapshotFolder
 from service.supervise import Supervisor
+from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive.duck import DuckArchive
 from storage.catalogue.revisions import CatalogueStore
@@ -47,13 +48,25 @@ class StartError(Exception):
 
 
 @dataclass(slots=True)
-class Parts:
-    """The durable parts, opened."""
+class Stores:
+    """What is kept, opened."""
 
-    state: StateEngine
     journal: SegmentJournal
+    state: StateEngine
     archive: DuckArchive
     snapshots: SnapshotFolder
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What turns rows into alarms and archived readings, standing where the last run stopped."""
+
+    evaluator: Evaluator
+    archiver: Archiver
+    committer: Committer
+    broadcast: Broadcast
+    keeper: SnapshotKeeper
+    thread: ThreadPoolExecutor
 
 
 async def serve(settings: Settings) -> None:
@@ -61,89 +74,136 @@ async def serve(settings: Settings) -> None:
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
-        parts = await _open(settings, stack)
-        await _guard(settings, KeyStore(parts.state))
+        stores = await _open(settings, stack)
+        keys = KeyStore(stores.state)
+        await _guard(settings, keys)
         clock = _clock(settings)
-
-        catalogue_store = CatalogueStore(parts.state)
-        store = AlarmStore(parts.state)
-        committed_seq = await store.cursor()
-
-        def stand_at(seq: int) -> Evaluator:
-            load = catalogue_store.load
-            return restore(parts.snapshots, load, seq, parts.journal.first_seq)
-
-        archiver = Archiver(parts.archive, stand_at, parts.journal.read_span)
-        stack.callback(archiver.close)
-        evaluator = stand_at(min(committed_seq, parts.archive.cursor))
-        judge_thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
-        await asyncio.get_running_loop().run_in_executor(
-            judge_thread, run_again, evaluator, parts.journal, committed_seq, archiver
+        judgement = await _recover(settings, stores, stack)
+        evaluator = judgement.evaluator
+        catalogues = Catalogues(
+            settings,
+            CatalogueStore(stores.state),
+            AdoptionStore(stores.state),
+            stores.journal,
+            AlarmStore(stores.state),
+            clock.now_ns,
+            lambda: evaluator.catalogue,
         )
-
-        broadcast = Broadcast()
-        committer = Committer(store, broadcast, await store.accounts())
-        keeper = SnapshotKeeper(
-            parts.snapshots,
-            parts.journal,
-            lambda: min(committer.seq or committed_seq, archiver.cursor),
-            settings.snapshot_interval_s,
-        )
-        stack.callback(keeper.close)
-        outbox = OutboxConsumer(store, "log", log_delivery(lambda: evaluator.catalogue))
-        committer.when_noticed(outbox.wake)
-        catalogues = Catalogues(settings, catalogue_store, parts.journal, store, clock, evaluator)
         await catalogues.import_files()
+        source = await stack.enter_async_context(_source(settings, clock))
 
-        source = await stack.enter_async_context(
-            Source(
-                settings.mqtt_url.get_secret_value(),
-                client_id=settings.mqtt_client_id,
-                clock=clock.now_ns,
-            )
-        )
-        supervisor.start("intake", pipeline.intake(source, parts.journal, clock))
-        supervisor.start(
-            "evaluate",
-            pipeline.evaluate(parts.journal, evaluator, committer, archiver, keeper, judge_thread),
-        )
-        supervisor.start("archive", archiver.run())
-        supervisor.start("outbox", outbox.run())
-        if isinstance(clock, WallClock):
-            connected = lambda: source.connected  # noqa: E731  a name for the reader
-            supervisor.start("tick", pipeline.tick(parts.journal, clock, connected))
-
-        view = StoreView(parts.state, evaluator, committer, archiver)
-        registry = CollectorRegistry()
-        registry.register(ServiceCollector(parts.journal, evaluator, committer, archiver))
-        ports = Ports(
-            live=LivePicture(evaluator, clock),
-            store=view,
-            archive=parts.archive,
-            commands=Commands(parts.journal, committer, clock.now_ns),
-            adoption=catalogues,
-            stream=broadcast,
-            health=ServiceHealth(
-                lambda: source.connected,
-                lambda: supervisor.failed,
-                lambda: parts.journal.last_seq - evaluator.seq,
-                archiver,
-                store.cursor,
+        _start_pipeline(supervisor, source, stores, judgement, clock)
+        app = create_app(
+            Ports(
+                live=LivePicture(evaluator, clock),
+                store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
+                archive=stores.archive,
+                commands=Commands(stores.journal, judgement.committer, clock.now_ns),
+                adoption=catalogues,
+                stream=judgement.broadcast,
+                health=_health(supervisor, source, stores, judgement),
+                keys=keys,
+                alarm_text=alarm_text,
+                registry=_registry(stores, judgement),
             ),
-            keys=KeyStore(parts.state),
-            alarm_text=alarm_text,
-            registry=registry,
+            ApiSettings(open_reads=settings.open_reads),
         )
-        app = create_app(ports, ApiSettings(open_reads=settings.open_reads))
         server = _http_server(app, settings)
         supervisor.start("http", server.serve())
         try:
             await supervisor.wait()
         finally:
-            await _stop(supervisor, server, app, archiver)
+            await _stop(supervisor, server, app, judgement)
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> Parts:
+async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:
+    """Bring the judgement back to the committed row, and its readings to the archive."""
+    store = AlarmStore(stores.state)
+    catalogue_store = CatalogueStore(stores.state)
+    committed_seq = await store.cursor()
+
+    def stand_at(seq: int) -> Evaluator:
+        return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
+
+    archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
+    stack.callback(archiver.close)
+    thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
+    loop = asyncio.get_running_loop()
+    evaluator = await loop.run_in_executor(
+        thread, stand_at, min(committed_seq, stores.archive.cursor)
+    )
+    await loop.run_in_executor(
+        thread, run_again, evaluator, stores.journal, committed_seq, archiver
+    )
+    broadcast = Broadcast()
+    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    keeper = SnapshotKeeper(
+        stores.snapshots,
+        stores.journal,
+        lambda: min(committer.seq, archiver.cursor),
+        settings.snapshot_interval_s,
+    )
+    stack.callback(keeper.close)
+    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread)
+
+
+def _start_pipeline(
+    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement, clock: Clock
+) -> None:
+    """Start the tasks between the broker and the outbox."""
+    evaluator = judgement.evaluator
+    outbox = OutboxConsumer(
+        AlarmStore(stores.state), "log", log_delivery(lambda: evaluator.catalogue)
+    )
+    judgement.committer.when_noticed(outbox.wake)
+    evaluate = pipeline.evaluate(
+        stores.journal,
+        evaluator,
+        judgement.committer,
+        judgement.archiver,
+        judgement.keeper,
+        judgement.thread,
+    )
+    supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
+    supervisor.start("evaluate", evaluate)
+    supervisor.start("archive", judgement.archiver.run())
+    supervisor.start("outbox", outbox.run())
+    if isinstance(clock, WallClock):
+        tick = pipeline.tick(stores.journal, clock, lambda: source.connected)
+        supervisor.start("tick", tick)
+
+
+def _health(
+    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement
+) -> ServiceHealth:
+    return ServiceHealth(
+        lambda: source.connected,
+        lambda: supervisor.failed,
+        lambda: stores.journal.last_seq - judgement.evaluator.seq,
+        judgement.archiver,
+        AlarmStore(stores.state).cursor,
+    )
+
+
+def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(
+        ServiceCollector(
+            stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
+        )
+    )
+    return registry
+
+
+def _source(settings: Settings, clock: Clock) -> Source:
+    return Source(
+        settings.mqtt_url.get_secret_value(),
+        client_id=settings.mqtt_client_id,
+        clock=clock.now_ns,
+    )
+
+
+async def _open(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Open the durable parts; each is closed when the stack ends, the last opened first."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     journal = await SegmentJournal.open(
@@ -156,7 +216,7 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Parts:
     stack.push_async_callback(state.close)
     archive = DuckArchive.open(settings.archive_folder())
     stack.callback(archive.close)
-    return Parts(state, journal, archive, SnapshotFolder(settings.data_dir / "snapshots"))
+    return Stores(journal, state, archive, SnapshotFolder(settings.data_dir / "snapshots"))
 
 
 async def _guard(settings: Settings, keys: KeyStore) -> None:
@@ -197,7 +257,7 @@ def _http_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
 
 
 async def _stop(
-    supervisor: Supervisor, server: uvicorn.Server, app: FastAPI, archiver: Archiver
+    supervisor: Supervisor, server: uvicorn.Server, app: FastAPI, judgement: Judgement
 ) -> None:
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
     end_streams(app)
@@ -205,6 +265,7 @@ async def _stop(
     await supervisor.cancel("intake")
     await supervisor.cancel("evaluate", "outbox")
     await supervisor.cancel("archive")
-    await archiver.flush()
+    await judgement.archiver.flush()
+    judgement.keeper.take(judgement.evaluator)
     await supervisor.cancel()
     log.info("stopped")

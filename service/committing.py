@@ -40,11 +40,11 @@ class Broadcast:
 class Committer:
     """Commits steps and keeps the ledger, the books as of the last row evaluated."""
 
-    def __init__(self, store: AlarmStore, broadcast: Broadcast, ledger: Accounts) -> None:
+    def __init__(self, store: AlarmStore, broadcast: Broadcast, ledger: Accounts, seq: int) -> None:
         self._store = store
         self._broadcast = broadcast
         self.ledger = Counter(ledger)
-        self.seq = 0  # the last row committed; 0 before the first commit of this run
+        self.seq = seq  # the last row committed
         self._on_notices: list[Callable[[], None]] = []
         self._results: dict[str, asyncio.Future[CommandResult]] = {}
 

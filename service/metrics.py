@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -77,8 +76,3 @@ class ServiceCollector(Collector):
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(f"lifeline_{name}", meaning, value=value)
-
-
-def register(registry: CollectorRegistry, collector: ServiceCollector) -> None:
-    """Have the registry collect from the service."""
-    registry.register(collector)

@@ -19,6 +19,8 @@ import yaml
 
 from domain.catalogue import Text
 from domain.time import NS_PER_S, parse_rfc3339, seconds_to_ns
+from ingest.wire import json_values
+from simulators.feed import Message
 
 
 class RecordingError(ValueError):
@@ -77,13 +79,10 @@ class RecordingDocument(msgspec.Struct, forbid_unknown_fields=True, frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedMessage:
-    """A message as a gateway would have published it at ``time_ns``, with so many readings."""
+class Recorded:
+    """A message as a gateway would have published it, with so many readings."""
 
-    time_ns: int
-    gateway: str
-    topic: str
-    payload: bytes
+    message: Message
     reading_count: int
 
 
@@ -116,10 +115,10 @@ class Recording:
         """The catalogue to judge by."""
         return self.folder / self.document.catalogue
 
-    def messages(self) -> Iterator[RecordedMessage]:
+    def messages(self) -> Iterator[Recorded]:
         """Yield the messages of all files in order of time."""
         streams = [self._file_messages(file) for file in self.document.files]
-        return merge(*streams, key=lambda message: message.time_ns)
+        return merge(*streams, key=lambda recorded: recorded.message.time_ns)
 
     def truths(self) -> list[Truth]:
         """Return what really happened."""
@@ -129,7 +128,7 @@ class Recording:
                 _truth(path, number, row) for number, row in enumerate(csv.DictReader(lines), 2)
             ]
 
-    def _file_messages(self, file: RecordedFile) -> Iterator[RecordedMessage]:
+    def _file_messages(self, file: RecordedFile) -> Iterator[Recorded]:
         path = self.data / file.path
         if not path.exists():
             raise RecordingError(f"{path}: not there; name the data's folder with --data")
@@ -141,10 +140,10 @@ class Recording:
             for gateway, named in values.items():
                 yield self._message(time_ns, gateway, named)
 
-    def _message(self, time_ns: int, gateway: str, named: Mapping[str, float]) -> RecordedMessage:
-        topic = f"lifeline/v1/{self.document.district}/{gateway}/data/json"
-        payload = msgspec.json.encode({"ts": time_ns, "values": named})
-        return RecordedMessage(time_ns, gateway, topic, payload, len(named))
+    def _message(self, time_ns: int, gateway: str, named: Mapping[str, float]) -> Recorded:
+        payload = json_values.encode(named, time_ns)
+        message = Message(time_ns, gateway, self.document.district, "json", payload)
+        return Recorded(message, len(named))
 
 
 def open_recording(folder: Path, data: Path) -> Recording:
