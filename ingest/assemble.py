@@ -7,6 +7,7 @@ many frames are taken at a time.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +18,7 @@ from domain.accounting import Account, Fate, Ingested, Reason, Reject, Sighting,
 from domain.catalogue import Catalogue
 from domain.journal import Frame
 from domain.readings import FLAG_FUTURE, Batch
-from domain.time import NS_PER_S, format_rfc3339
+from domain.time import format_rfc3339
 from ingest.columns import Columns
 from ingest.duplicates import DuplicateWindow
 from ingest.topics import Topic, TopicError, parse_topic
@@ -86,18 +87,16 @@ class _Step:
     def refuse_frame(self, seq: int, frame: Frame, gateway: str, refusal: Refusal) -> None:
         """Count a frame as undecodable and keep an entry of it."""
         self.books[gateway, Unit.FRAMES, Fate.UNDECODABLE, refusal.reason] += 1
-        self.rejects.append(_reject(seq, frame, gateway, Unit.FRAMES, Fate.UNDECODABLE, refusal))
+        self.rejects.append(_reject(seq, frame, gateway, Fate.UNDECODABLE, refusal))
 
 
-def _reject(
-    seq: int, frame: Frame, gateway: str, unit: Unit, fate: Fate, refusal: Refusal
-) -> Reject:
+def _reject(seq: int, frame: Frame, gateway: str, fate: Fate, refusal: Refusal) -> Reject:
     return Reject(
         seq=seq,
         gateway=gateway,
         topic=frame.topic[:_TOPIC_LENGTH_SHOWN],
         received_ns=frame.received_ns,
-        unit=unit,
+        unit=Unit.FRAMES if fate is Fate.UNDECODABLE else Unit.READINGS,
         fate=fate,
         reason=refusal.reason,
         detail=refusal.detail,
@@ -133,7 +132,7 @@ class Assembler:
         for offset, frame in enumerate(frames):
             route = self._routes.get(frame.topic) or self._find_route(frame.topic)
             if route.decoder is not None:
-                self._take_data(step, first_seq + offset, frame, route)
+                self._take_data(step, first_seq + offset, frame, route, route.decoder)
             else:
                 self._take_other(step, first_seq + offset, frame, route)
         batch = step.columns.batch()
@@ -141,7 +140,9 @@ class Assembler:
         self._quarantine_future(step, batch, first_seq, frames)
         return batch, _close(step)
 
-    def _take_data(self, step: _Step, seq: int, frame: Frame, route: _Route) -> None:
+    def _take_data(
+        self, step: _Step, seq: int, frame: Frame, route: _Route, decoder: Decoder
+    ) -> None:
         known = self._window.saw(route.seed, frame.payload, frame.received_ns)
         if known and frame.redelivered:
             # The broker speaking, not the gateway: it is not heard by this.
@@ -149,8 +150,7 @@ class Assembler:
             return
         if route.gateway_index >= 0:
             step.heard[route.gateway_index] = None
-        assert route.decoder is not None
-        decoded = route.decoder(frame.payload, frame.received_ns, route.zone)
+        decoded = decoder(frame.payload, frame.received_ns, route.zone)
         if decoded.undecodable is not None:
             step.refuse_frame(seq, frame, route.gateway, decoded.undecodable)
         elif known and not decoded.untimed:
@@ -198,7 +198,7 @@ class Assembler:
             gateway=topic.gateway if names else self._count_unknown(topic.gateway),
             district=topic.district,
             is_status=topic.format is None,
-            seed=xxhash.xxh3_64_intdigest(topic.gateway),
+            seed=xxhash.xxh3_64_intdigest(topic.gateway.encode()),
         )
         if names is not None:
             route.gateway_index, route.zone, route.channels = (
@@ -248,8 +248,7 @@ class Assembler:
             frame, seq = frames[offset], first_seq + offset
             owner = self._channel_owner[int(batch.channel[np.searchsorted(batch.seq, seq)])]
             step.rejects += [
-                _reject(seq, frame, owner, Unit.READINGS, Fate.QUARANTINED, refusal)
-                for refusal in listed
+                _reject(seq, frame, owner, Fate.QUARANTINED, refusal) for refusal in listed
             ]
         step.rejects.sort(key=lambda reject: reject.seq)
 
@@ -283,23 +282,24 @@ def _names_by_gateway(catalogue: Catalogue) -> dict[str, _Names]:
 def _take_decoded(step: _Step, seq: int, frame: Frame, route: _Route, decoded: Decoded) -> None:
     """Take the readings and refusals of a decoded frame."""
     received_ns = frame.received_ns
+    step.columns.open_frame(seq, received_ns)
     sighted = 0
     for at in _order(decoded.times_ns):
         name = decoded.names[at]
         channel = route.channels.get(name)
         time_ns, value = decoded.times_ns[at], decoded.values[at]
         if channel is not None:
-            step.columns.add(seq, received_ns, channel, time_ns, value, decoded.flags[at])
+            step.columns.add(channel, time_ns, value, decoded.flags[at])
         else:
             sighted += 1
             _see(step, route, received_ns, name, (1, time_ns, value), listed=sighted)
     if decoded.blocks:
-        _take_blocks(step, seq, frame, route, decoded)
+        _take_blocks(step, received_ns, route, decoded)
     if decoded.rejected:
         for reason, count in decoded.rejected.items():
             step.books[route.gateway, Unit.READINGS, Fate.REJECTED, reason] += count
         step.rejects += [
-            _reject(seq, frame, route.gateway, Unit.READINGS, Fate.REJECTED, refusal)
+            _reject(seq, frame, route.gateway, Fate.REJECTED, refusal)
             for refusal in decoded.refusals
         ]
 
@@ -307,22 +307,21 @@ def _take_decoded(step: _Step, seq: int, frame: Frame, route: _Route, decoded: D
 def _order(times_ns: list[int]) -> Sequence[int]:
     """Return the places of ``times_ns`` in ascending order, stable."""
     places = range(len(times_ns))
-    if len(times_ns) < 2 or all(a <= b for a, b in zip(times_ns, times_ns[1:], strict=False)):
+    if len(times_ns) < 2 or all(a <= b for a, b in pairwise(times_ns)):
         return places
     return sorted(places, key=times_ns.__getitem__)
 
 
-def _take_blocks(step: _Step, seq: int, frame: Frame, route: _Route, decoded: Decoded) -> None:
-    received_ns = frame.received_ns
+def _take_blocks(step: _Step, received_ns: int, route: _Route, decoded: Decoded) -> None:
     registered = [block for block in decoded.blocks if block.name in route.channels]
     channels = [route.channels[block.name] for block in registered]
     if len(registered) == 1:
         block = registered[0]
-        step.columns.add_block(seq, received_ns, channels[0], block.time_ns, block.value)
+        step.columns.add_block(channels[0], block.time_ns, block.value)
     elif registered:
         times = [block.time_ns for block in registered]
         values = [block.value for block in registered]
-        step.columns.add_sorted(seq, received_ns, channels, times, values)
+        step.columns.add_blocks(channels, times, values)
     if len(registered) == len(decoded.blocks):
         return
     sighted = 0

@@ -16,6 +16,8 @@ class Columns:
     """
 
     def __init__(self) -> None:
+        self._frame_seq = 0
+        self._frame_received_ns = 0
         self._seq: list[int] = []
         self._received_ns: list[int] = []
         self._channel: list[int] = []
@@ -26,38 +28,32 @@ class Columns:
         self._time_chunks: list[Int64s] = []
         self._value_chunks: list[Float64s] = []
 
-    def add(
-        self, seq: int, received_ns: int, channel: int, time_ns: int, value: float, flags: int
-    ) -> None:
+    def open_frame(self, seq: int, received_ns: int) -> None:
+        """Begin a frame: what is added next is of it."""
+        self._frame_seq, self._frame_received_ns = seq, received_ns
+
+    def add(self, channel: int, time_ns: int, value: float, flags: int) -> None:
         """Take one reading."""
-        self._seq.append(seq)
-        self._received_ns.append(received_ns)
-        self._channel.append(channel)
-        self._flags.append(flags)
-        self._count.append(1)
+        self._open_run(channel, 1, flags)
         self._times_ns.append(time_ns)
         self._values.append(value)
 
-    def add_block(
-        self, seq: int, received_ns: int, channel: int, time_ns: Int64s, value: Float64s
-    ) -> None:
+    def _open_run(self, channel: int, count: int, flags: int) -> None:
+        self._seq.append(self._frame_seq)
+        self._received_ns.append(self._frame_received_ns)
+        self._channel.append(channel)
+        self._flags.append(flags)
+        self._count.append(count)
+
+    def add_block(self, channel: int, time_ns: Int64s, value: Float64s) -> None:
         """Take readings of one channel, sorted by time."""
         self._close_lists()
-        self._seq.append(seq)
-        self._received_ns.append(received_ns)
-        self._channel.append(channel)
-        self._flags.append(0)
-        self._count.append(len(value))
+        self._open_run(channel, len(value), 0)
         self._time_chunks.append(time_ns)
         self._value_chunks.append(value)
 
-    def add_sorted(
-        self,
-        seq: int,
-        received_ns: int,
-        channels: list[int],
-        time_chunks: list[Int64s],
-        value_chunks: list[Float64s],
+    def add_blocks(
+        self, channels: list[int], time_chunks: list[Int64s], value_chunks: list[Float64s]
     ) -> None:
         """Take several blocks of one frame, sorting them together by time (stable)."""
         channel = np.repeat(channels, [len(chunk) for chunk in value_chunks])
@@ -66,12 +62,8 @@ class Columns:
             order = np.argsort(time_ns, kind="stable")
             channel, time_ns, value = channel[order], time_ns[order], value[order]
         self._close_lists()
-        count = len(value)
-        self._seq += [seq] * count
-        self._received_ns += [received_ns] * count
-        self._channel += channel.tolist()
-        self._flags += [0] * count
-        self._count += [1] * count
+        for one in channel.tolist():
+            self._open_run(one, 1, 0)
         self._time_chunks.append(time_ns)
         self._value_chunks.append(value)
 

@@ -43,7 +43,7 @@ class _Foreign:
     """Stands for a tagged item that has no business in a block."""
 
 
-def _refuse_tag(_value: object, _immutable: bool) -> _Foreign:  # noqa: FBT001
+def _refuse_tag(_value: object, _immutable: bool) -> _Foreign:
     return _FOREIGN
 
 
