@@ -4,7 +4,6 @@ Samples are a typed array (RFC 8746) or a list of numbers and bools; sample i ha
 ``t0 + i * dt``. The form for waveforms: a block stays an array from the wire to the core.
 """
 
-import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +21,9 @@ from ingest.wire.decoded import PAYLOAD_BYTES_MAX, Block, Decoded, describe, nam
 
 _DEPTH_MAX = 16
 _HOMOGENEOUS_ARRAY = 41
+_ARRAY_OF_TWO = b"\x82"
+_END = 0x4C4946454C494E45
+_END_MARK = b"\x1b" + _END.to_bytes(8, "big")
 _INTEGER_LIMIT = 1 << 63
 _NUMBERS = frozenset((int, float, bool))
 
@@ -78,18 +80,20 @@ def decode(payload: bytes, _received_ns: int, _zone: ZoneInfo | None) -> Decoded
 
 
 def _load(payload: bytes) -> Any:
-    decoder = cbor2.CBORDecoder(
-        io.BytesIO(payload),
+    """Return the one item of ``payload``; raises for anything that is not exactly one.
+
+    cbor2 says nothing of bytes after the item, where a second block might stand. So the payload is
+    read as the first of two items of an array, and what follows it must be our own mark.
+    """
+    message, end = cbor2.loads(
+        _ARRAY_OF_TWO + payload + _END_MARK,
         semantic_decoders=_SEMANTIC,
         max_depth=_DEPTH_MAX,
         allow_duplicate_keys=False,
     )
-    message = decoder.decode()
-    try:
-        decoder.read(1)
-    except cbor2.CBORDecodeEOF:
-        return message
-    raise ValueError("bytes after the end of the item")
+    if type(end) is not int or end != _END:
+        raise ValueError("bytes after the end of the item")
+    return message
 
 
 def _take_block(decoded: Decoded, item: dict[object, Any]) -> None:
@@ -114,39 +118,45 @@ def _take_block(decoded: Decoded, item: dict[object, Any]) -> None:
 
 @dataclass(slots=True)
 class _Samples:
-    """``value`` as float64; ``foreign`` marks those that were not numbers (``None``: none)."""
+    """``value`` as float64; ``finite`` marks the finite ones (``None``: all of them are).
+
+    ``foreign`` marks those that were no numbers (``None``: none); they are not finite, either.
+    """
 
     value: Float64s
+    finite: npt.NDArray[np.bool_] | None = None
     foreign: npt.NDArray[np.bool_] | None = None
+
+    def cut(self, first: int, end: int) -> "_Samples":
+        """Return the samples from ``first`` to before ``end``."""
+        finite = None if self.finite is None else self.finite[first:end]
+        foreign = None if self.foreign is None else self.foreign[first:end]
+        return _Samples(self.value[first:end], finite, foreign)
 
 
 def _take_samples(decoded: Decoded, name: str, t0_ns: int, dt_ns: int, samples: _Samples) -> None:
     """Take the sound samples that lie within the years 1970 to 2261, refuse the others."""
-    value, foreign = samples.value, samples.foreign
-    count = len(value)
-    first, end = 0, count
+    count = len(samples.value)
     if t0_ns < TIME_NS_MIN or t0_ns + dt_ns * (count - 1) > TIME_NS_MAX:
         first = min(count, max(0, -((t0_ns - TIME_NS_MIN) // dt_ns)))
         end = max(first, min(count, (TIME_NS_MAX - t0_ns) // dt_ns + 1))
         detail = "time out of the years 1970 to 2261"
         decoded.refuse(Reason.TIME, detail, name, count - (end - first))
-        value = value[first:end]
-        foreign = None if foreign is None else foreign[first:end]
-    sound = np.isfinite(value)
-    refused = len(value) - int(np.count_nonzero(sound))
-    if refused:
-        unlike = 0 if foreign is None else int(np.count_nonzero(foreign))
-        decoded.refuse(Reason.VALUE_TYPE, "a sample is a number or a bool", name, unlike)
-        decoded.refuse(Reason.NOT_FINITE, "a sample must be finite", name, refused - unlike)
-    if refused == len(value):
+        samples, count, t0_ns = samples.cut(first, end), end - first, t0_ns + first * dt_ns
+    if count == 0:
         return
-    # Every step below stays within int64: the last sample's time is checked above.
-    time_ns = np.arange(end - first, dtype=np.int64)
-    if len(time_ns) > 1:
-        time_ns *= dt_ns
-    time_ns += t0_ns + first * dt_ns
-    if refused:
-        time_ns, value = time_ns[sound], value[sound]
+    if count == 1:
+        dt_ns = 1  # it may be larger than int64 bears on top of t0
+    time_ns = np.arange(t0_ns, t0_ns + dt_ns * (count - 1) + 1, dt_ns, dtype=np.int64)
+    value = samples.value
+    if samples.finite is not None:
+        refused = count - int(np.count_nonzero(samples.finite))
+        foreign = 0 if samples.foreign is None else int(np.count_nonzero(samples.foreign))
+        decoded.refuse(Reason.VALUE_TYPE, "a sample is a number or a bool", name, foreign)
+        decoded.refuse(Reason.NOT_FINITE, "a sample must be finite", name, refused - foreign)
+        if refused == count:
+            return
+        time_ns, value = time_ns[samples.finite], value[samples.finite]
     decoded.blocks.append(Block(name, time_ns, value))
 
 
@@ -175,16 +185,23 @@ def _read_typed_array(decoded: Decoded, tag: int, content: Any, name: str) -> _S
         detail = f"{len(content)} bytes are not whole samples of {dtype.itemsize}"
         decoded.refuse(Reason.STRUCTURE, detail, name, len(content) // dtype.itemsize + 1)
         return None
-    with np.errstate(invalid="ignore"):  # widening a signalling NaN is no surprise here
-        return _Samples(np.frombuffer(content, dtype).astype(np.float64))
+    raw = np.frombuffer(content, dtype)
+    if dtype.kind == "f":
+        finite = np.isfinite(raw)
+        if np.count_nonzero(finite) < len(raw):
+            with np.errstate(invalid="ignore"):  # widening a signalling NaN is no surprise here
+                return _Samples(raw.astype(np.float64), finite)
+    return _Samples(raw.astype(np.float64))
 
 
 def _read_list(items: list[Any]) -> _Samples:
-    if all(type(item) in _NUMBERS for item in items):
-        return _Samples(np.fromiter(map(_as_float, items), np.float64, len(items)))
-    foreign = np.array([type(item) not in _NUMBERS for item in items])
-    floats = (_as_float(item) if type(item) in _NUMBERS else math.nan for item in items)
-    return _Samples(np.fromiter(floats, np.float64, len(items)), foreign)
+    foreign = None
+    if not all(type(item) in _NUMBERS for item in items):
+        foreign = np.array([type(item) not in _NUMBERS for item in items])
+        items = [item if type(item) in _NUMBERS else math.nan for item in items]
+    value = np.fromiter(map(_as_float, items), np.float64, len(items))
+    finite = np.isfinite(value)
+    return _Samples(value, None if finite.all() else finite, foreign)
 
 
 def _as_float(number: float) -> float:
