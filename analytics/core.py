@@ -72,7 +72,7 @@ class Core:
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
-        """Raises ``ValueError`` where a feature of the catalogue is not valid."""
+        """Begin at rest; raises ``ValueError`` where a feature of the catalogue is not valid."""
         self._house = _build(catalogue)
         self._findings = make_findings(_CHANGES, _RISES)
 
@@ -187,9 +187,9 @@ class Core:
         ranked: list[_Ranked] = []
         start = 0
         while start < count:
-            findings.count[:] = 0
+            findings.found[:] = 0
             start = judge_readings(mode, start, house.tables, columns, verdict, findings)
-            for found in findings.changes[: findings.count[0]].tolist():
+            for found in findings.changes[: findings.found[0]].tolist():
                 root = found[0] if roots is None else int(roots[found[0]])
                 ranked.append(_Ranked(root, level, self._change(found, columns)))
             if start < count and house.tables.free[0] < 8:
@@ -204,7 +204,12 @@ class Core:
         if rise >= 0:
             channel = catalogue.channels[index]
             evidence = copy_evidence(
-                self._findings.rises, rise, channel, Side(side), catalogue.revision, seq
+                self._findings.rises,
+                rise,
+                channel=channel,
+                side=Side(side),
+                revision=catalogue.revision,
+                seq=seq,
             )
         return GradeChange(
             seq=seq,
@@ -342,7 +347,7 @@ def _latest(house: _House, index: int) -> Latest:
         # A fault at rest is not judged at each reading of its parent: it stands at its last value.
         parent = house.tables.channels[house.catalogue.channel_index[channel.fault_of]]
         time_ns = max(time_ns, parent["newest_ns"])
-        if not quality == Quality.PASS and time_ns > 0:
+        if quality != Quality.PASS and time_ns > 0:
             value, quality = 0.0, Quality.PASS
     grade = Grade(int(max(record["high"], record["low"])))
     return Latest(int(time_ns), float(value), int(quality), grade)

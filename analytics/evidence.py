@@ -37,14 +37,14 @@ def describe_limit(limit: Limit) -> dict[str, object]:
 
 
 def copy_evidence(
-    rises: Logs, rise: int, channel: Channel, side: Side, revision: int, seq: int
+    rises: Logs, rise: int, *, channel: Channel, side: Side, revision: int, seq: int
 ) -> Evidence:
     """Return the evidence that a pass laid down at ``rise``.
 
     Its ``state`` holds the watermark and each limit as they stood before the readings. A reading of
     quality 2 (unknown) is none: it stands for time that passed on a channel that reports on change.
     """
-    count = int(rises.count[rise])
+    count = int(rises.length[rise])
     limits = order_limits(channel)
     columns = (rises.time_ns, rises.value, rises.quality)
     rows = zip(*(column[rise, :count].tolist() for column in columns), strict=True)
@@ -87,7 +87,7 @@ def rejudge(evidence: Evidence, channel: Channel) -> Grade:
     findings = make_findings(64, 64)
     for time_ns, value, quality in evidence.readings:
         mode = PASSING if quality == Quality.UNKNOWN else STATE
-        findings.count[:] = 0
+        findings.found[:] = 0
         verdict = Verdict(np.array([quality], np.uint8), np.zeros(1, np.uint8))
         judge_readings(mode, 0, tables, _one_reading(time_ns, value), verdict, findings)
     return Grade(int(tables.channels[str(evidence.state["side"])][0]))

@@ -1,4 +1,4 @@
-"""The flat line check: since when have all readings lain within the tolerance of one another?
+"""The flat line check: since when all readings lie within the tolerance of one another.
 
 Exact, in bounded memory, for any spacing of readings. Of a run only its stairs matter: the maxima
 of its tails, falling with time, and likewise the minima. When a reading leaves the tolerance, the
@@ -28,15 +28,15 @@ def extend_flat_run(
             channel["flat_value"] = value
         return
     if begins:
-        ladders.count[slot, 0] = 0
-        ladders.count[slot, 1] = 0
+        ladders.height[slot, 0] = 0
+        ladders.height[slot, 1] = 0
         channel["flat_since_ns"] = time_ns
     for side in range(2):
         _push_step(ladders, slot, side, time_ns, -value if side else value)
     while ladders.value[slot, 0, 0] + ladders.value[slot, 1, 0] > channel["flat_tolerance"]:
         since_ns = ladders.after_ns[slot, 0, 0]
-        if ladders.count[slot, 0] == 1 or (
-            ladders.count[slot, 1] > 1 and ladders.after_ns[slot, 1, 0] < since_ns
+        if ladders.height[slot, 0] == 1 or (
+            ladders.height[slot, 1] > 1 and ladders.after_ns[slot, 1, 0] < since_ns
         ):
             since_ns = ladders.after_ns[slot, 1, 0]
         channel["flat_since_ns"] = since_ns
@@ -47,7 +47,7 @@ def extend_flat_run(
 @njit
 def _push_step(ladders: Ladders, slot: int, side: int, time_ns: int, step: float) -> None:
     values, after_ns = ladders.value[slot, side], ladders.after_ns[slot, side]
-    steps = ladders.count[slot, side]
+    steps = ladders.height[slot, side]
     if steps > 0:
         after_ns[steps - 1] = time_ns
     while steps > 0 and values[steps - 1] <= step:
@@ -59,17 +59,17 @@ def _push_step(ladders: Ladders, slot: int, side: int, time_ns: int, step: float
         steps = LADDER_STEPS // 2
     values[steps] = step
     after_ns[steps] = time_ns
-    ladders.count[slot, side] = steps + 1
+    ladders.height[slot, side] = steps + 1
 
 
 @njit
 def _drop_steps(ladders: Ladders, slot: int, side: int, since_ns: int) -> None:
     values, after_ns = ladders.value[slot, side], ladders.after_ns[slot, side]
-    steps = ladders.count[slot, side]
+    steps = ladders.height[slot, side]
     gone = 0
     while gone < steps - 1 and after_ns[gone] <= since_ns:
         gone += 1
     for k in range(steps - gone):
         values[k] = values[k + gone]
         after_ns[k] = after_ns[k + gone]
-    ladders.count[slot, side] = steps - gone
+    ladders.height[slot, side] = steps - gone

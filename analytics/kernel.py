@@ -44,7 +44,7 @@ _NOISE_MASK = (1 << NOISE_READINGS) - 1
 
 
 @njit
-def judge_readings(
+def judge_readings(  # noqa: PLR0917  arrays, by place: the compiled call's form
     mode: int, start: int, tables: Tables, readings: Columns, verdict: Verdict, findings: Findings
 ) -> int:
     """Judge ``readings`` from ``start`` on, in order; return the index of the first not judged.
@@ -61,7 +61,7 @@ def judge_readings(
     free = tables.free
     changes = findings.changes
     rises = findings.rises
-    count = findings.count
+    found = findings.found
     item_channel = np.empty(_ITEMS, np.int64)
     item_time = np.empty(_ITEMS, np.int64)
     item_value = np.empty(_ITEMS, np.float64)
@@ -72,8 +72,8 @@ def judge_readings(
 
     for i in range(start, len(readings.channel)):
         if (
-            count[0] + 2 * _ITEMS > len(changes)
-            or count[1] + 2 * _ITEMS > len(rises.count)
+            found[0] + 2 * _ITEMS > len(changes)
+            or found[1] + 2 * _ITEMS > len(rises.length)
             or free[0] < _ITEMS
         ):
             return i
@@ -152,7 +152,7 @@ def judge_readings(
                     quality = _SUSPECT
                 if channel["checks"]:
                     good = channel["last_good"]
-                    if channel["checks"] & CHECK_CHANGE and good == good:
+                    if channel["checks"] & CHECK_CHANGE and not np.isnan(good):
                         jump = abs(value - good)
                         if jump > channel["spike"] and not (
                             abs(value - channel["previous"]) <= channel["spike"]
@@ -164,7 +164,7 @@ def judge_readings(
                             unsteady = True
                     channel["previous"] = value
                     if channel["checks"] & CHECK_FLAT and quality != _FAIL:
-                        fresh = not good == good or time_ns - newest_ns > channel["gap_ns"]
+                        fresh = np.isnan(good) or time_ns - newest_ns > channel["gap_ns"]
                         extend_flat_run(channel, ladders, time_ns, value, fresh)
                         stuck = time_ns - channel["flat_since_ns"] >= channel["flat_ns"]
                         if stuck:
@@ -229,7 +229,7 @@ def judge_readings(
             judge = channels[c]
             before_ns = judge["newest_ns"]
             first = judge["limit_first"]
-            graded = quality == _PASS or quality == _SUSPECT
+            graded = quality in (_PASS, _SUSPECT)
             if mode == PASSING:
                 touched = False
                 for k in range(judge["limit_count"]):
@@ -252,9 +252,9 @@ def judge_readings(
                     slot = free[free[0]]
                     free[0] -= 1
                     judge["log"] = slot
-                    logs.count[slot] = LOG_READINGS
-                if logs.count[slot] == LOG_READINGS:
-                    logs.count[slot] = 0
+                    logs.length[slot] = LOG_READINGS
+                if logs.length[slot] == LOG_READINGS:
+                    logs.length[slot] = 0
                     logs.newest_ns[slot] = before_ns
                     for k in range(judge["limit_count"]):
                         limit = limits[first + k]
@@ -262,13 +262,13 @@ def judge_readings(
                         logs.on_since_ns[slot, k] = limit["on_since_ns"]
                         logs.off_since_ns[slot, k] = limit["off_since_ns"]
                         logs.history[slot, k] = limit["history"]
-                place = logs.count[slot]
+                place = logs.length[slot]
                 if place == 0:
                     logs.first_seq[slot] = readings.seq[i]
                 logs.time_ns[slot, place] = time_ns
                 logs.value[slot, place] = value
                 logs.quality[slot, place] = quality
-                logs.count[slot] = place + 1
+                logs.length[slot] = place + 1
 
                 backwards = mode != PASSING and time_ns < before_ns
                 broken = backwards or (
@@ -323,9 +323,9 @@ def judge_readings(
                                     limit["history"] = zero
                                     limit["count"] = 0
                                     if limit["low"]:
-                                        if low_released != low_released:
+                                        if np.isnan(low_released):
                                             low_released = limit["value"]
-                                    elif high_released != high_released:
+                                    elif np.isnan(high_released):
                                         high_released = limit["value"]
                             else:
                                 limit["off_since_ns"] = NONE_NS
@@ -354,8 +354,8 @@ def judge_readings(
                     grade = low if side else high
                     if grade == previous:
                         continue
-                    change = changes[count[0]]
-                    count[0] += 1
+                    change = changes[found[0]]
+                    found[0] += 1
                     change["reading"] = i
                     change["channel"] = c
                     change["side"] = side
@@ -369,10 +369,10 @@ def judge_readings(
                         change["limit"] = low_released if side else high_released
                     change["rise"] = -1
                     if grade > previous:
-                        rise = count[1]
-                        count[1] += 1
+                        rise = found[1]
+                        found[1] += 1
                         change["rise"] = rise
-                        rises.count[rise] = logs.count[slot]
+                        rises.length[rise] = logs.length[slot]
                         rises.first_seq[rise] = logs.first_seq[slot]
                         rises.newest_ns[rise] = logs.newest_ns[slot]
                         for k in range(judge["limit_count"]):
@@ -380,7 +380,7 @@ def judge_readings(
                             rises.on_since_ns[rise, k] = logs.on_since_ns[slot, k]
                             rises.off_since_ns[rise, k] = logs.off_since_ns[slot, k]
                             rises.history[rise, k] = logs.history[slot, k]
-                        for k in range(logs.count[slot]):
+                        for k in range(logs.length[slot]):
                             rises.time_ns[rise, k] = logs.time_ns[slot, k]
                             rises.value[rise, k] = logs.value[slot, k]
                             rises.quality[rise, k] = logs.quality[slot, k]

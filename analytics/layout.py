@@ -129,7 +129,7 @@ class Ladders(NamedTuple):
     ``after_ns`` is the time of the reading behind a step: where the run begins without the step.
     """
 
-    count: Int32s  # (channel, 2)
+    height: Int32s  # (channel, 2)
     value: Float64s  # (channel, 2, LADDER_STEPS)
     after_ns: Int64s
 
@@ -140,7 +140,7 @@ class Logs(NamedTuple):
     The same form holds the copies that a pass takes at each rise.
     """
 
-    count: Int32s  # (slot,)
+    length: Int32s  # (slot,)
     first_seq: Int64s
     newest_ns: Int64s
     held: UInt8s  # (slot, 8)
@@ -182,17 +182,17 @@ class Verdict(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """Changes of grade, with the evidence of the rises; ``count`` is (changes, rises)."""
+    """Changes of grade, with the evidence of the rises; ``found`` is (changes, rises)."""
 
     changes: Records
     rises: Logs
-    count: Int64s
+    found: Int64s
 
 
 def make_logs(slots: int) -> Logs:
     """Return room for the evidence of ``slots`` channels."""
     return Logs(
-        count=np.zeros(slots, np.int32),
+        length=np.zeros(slots, np.int32),
         first_seq=np.zeros(slots, np.int64),
         newest_ns=np.zeros(slots, np.int64),
         held=np.zeros((slots, 8), np.uint8),
@@ -208,7 +208,7 @@ def make_logs(slots: int) -> Logs:
 def make_ladders(channels: int) -> Ladders:
     """Return empty ladders for ``channels`` channels."""
     return Ladders(
-        count=np.zeros((channels, 2), np.int32),
+        height=np.zeros((channels, 2), np.int32),
         value=np.zeros((channels, 2, LADDER_STEPS), np.float64),
         after_ns=np.zeros((channels, 2, LADDER_STEPS), np.int64),
     )

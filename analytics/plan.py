@@ -21,7 +21,13 @@ class Stream(NamedTuple):
 
     def take(self, places: Int64s) -> "Stream":
         """Return the readings at ``places``."""
-        return Stream(*(column[places] for column in self))
+        return Stream(
+            root=self.root[places],
+            channel=self.channel[places],
+            time_ns=self.time_ns[places],
+            value=self.value[places],
+            restarted=self.restarted[places],
+        )
 
 
 def join_streams(streams: Sequence[Stream]) -> Stream:

@@ -180,7 +180,7 @@ def _carry_logs(
     logs = make_logs(slots)
     channels["log"] = -1
     channels["log"][awake] = np.arange(len(awake))
-    logs.count[: len(awake)] = LOG_READINGS  # full: the next reading finds the limits as they are
+    logs.length[: len(awake)] = LOG_READINGS  # full: the next reading finds the limits as they are
     if saved["revision"] == catalogue.revision:
         rows = {channel: row for row, channel in enumerate(saved["log_channels"].tolist())}
         before = dict(zip(new.tolist(), old.tolist(), strict=True))

@@ -16,7 +16,6 @@ from analytics.layout import (
     LIMIT,
     NEVER,
     NONE_NS,
-    Logs,
     Records,
     Tables,
     make_ladders,
@@ -94,16 +93,16 @@ def free_stack(used: int, slots: int) -> np.ndarray[tuple[int], np.dtype[np.int3
 
 def grow_logs(tables: Tables) -> Tables:
     """Return the same tables with room for twice as many logs."""
-    slots = len(tables.logs.count)
+    slots = len(tables.logs.length)
     larger = make_logs(2 * slots)
-    for old, new in zip(tables.logs, larger, strict=True):
-        new[:slots] = old
+    for name, column in larger._asdict().items():
+        column[:slots] = getattr(tables.logs, name)
     free = np.zeros(2 * slots + 1, np.int32)
     height = int(tables.free[0])
     free[0] = height + slots
     free[1 : height + 1] = tables.free[1 : height + 1]
     free[height + 1 : height + slots + 1] = np.arange(2 * slots - 1, slots - 1, -1)
-    return tables._replace(logs=Logs(*larger), free=free)
+    return tables._replace(logs=larger, free=free)
 
 
 def _fill_state(channels: Records) -> None:

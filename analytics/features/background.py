@@ -67,7 +67,7 @@ def configure(
 
 
 def refuse(parameters: Mapping[str, Any]) -> list[str]:
-    """The grid must be finer than the window, and the warm-up not longer than it."""
+    """Want a grid finer than the window, and a warm-up not longer than it."""
     faults = refuse_grid(parameters["window_s"], parameters["step_s"])
     if parameters["warmup_s"] is not None and parameters["warmup_s"] > parameters["window_s"]:
         faults.append("warmup_s must not be longer than window_s")

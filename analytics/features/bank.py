@@ -35,7 +35,7 @@ class Bank:
     """The channels of one feature kind; ``channels[i]`` with its inputs has slot i."""
 
     def __init__(self, kind: str, channels: Sequence[tuple[Channel, Sequence[Channel]]]) -> None:
-        """Raises ``ValueError`` where a channel's feature is not valid."""
+        """Begin empty; raises ``ValueError`` where a channel's feature is not valid."""
         self.kind = kind
         self._advance = KINDS[kind].advance
         self.records = np.zeros(len(channels), KINDS[kind].RECORD)
@@ -58,7 +58,7 @@ class Bank:
         )
         count = self._advance(self.records, self.cells, inputs, outputs)
         whole = np.flatnonzero(np.isfinite(outputs.value[:count]))
-        return Outputs(*(column[whole] for column in outputs))
+        return Outputs(outputs.source[whole], outputs.time_ns[whole], outputs.value[whole])
 
     def save(self, slot: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return a copy of the channel's record and cells."""

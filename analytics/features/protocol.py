@@ -41,6 +41,9 @@ class Parameter:
             return None if right else f"{self.name} must be one of {words}, not {value!r}"
         if self.kind == "grades":
             return _fault_of_grades(self.name, value, self.choices)
+        return self._fault_of_number(value)
+
+    def _fault_of_number(self, value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{self.name} must be a number, not {value!r}"
         if not abs(value) <= 1e300:
@@ -59,11 +62,30 @@ Advance = Callable[..., int]
 class FeatureKind(Protocol):
     """A module of ``analytics/features``."""
 
-    INPUTS: int
-    PARAMETERS: tuple[Parameter, ...]
-    RECORD: np.dtype[Any]
-    CELL: np.dtype[Any]
-    advance: Advance
+    @property
+    def INPUTS(self) -> int:  # noqa: N802  a module's constant
+        """How many channels it reads."""
+        ...
+
+    @property
+    def PARAMETERS(self) -> tuple[Parameter, ...]:  # noqa: N802
+        """What may be set."""
+        ...
+
+    @property
+    def RECORD(self) -> np.dtype[Any]:  # noqa: N802
+        """The fields of a channel's state; ``first`` and ``cells`` say where its cells are."""
+        ...
+
+    @property
+    def CELL(self) -> np.dtype[Any]:  # noqa: N802
+        """The fields of a cell."""
+        ...
+
+    @property
+    def advance(self) -> Advance:
+        """The compiled state machine: (records, cells, inputs, outputs) to the count emitted."""
+        ...
 
     def configure(
         self, parameters: Mapping[str, Any], inputs: Sequence[Channel]

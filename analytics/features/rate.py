@@ -56,7 +56,7 @@ def configure(
 
 
 def refuse(parameters: Mapping[str, Any]) -> list[str]:
-    """A window shorter than a microsecond is a mistake."""
+    """Refuse a window shorter than a microsecond."""
     short = parameters["window_s"] < 1e-6
     return [f"window_s must be at least 1e-06, not {parameters['window_s']!r}"] if short else []
 

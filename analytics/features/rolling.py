@@ -49,7 +49,7 @@ def configure(
 
 
 def refuse(parameters: Mapping[str, Any]) -> list[str]:
-    """The grid must be finer than the window, and not too fine."""
+    """Want a grid finer than the window, and not too fine."""
     return refuse_grid(parameters["window_s"], parameters["step_s"])
 
 
