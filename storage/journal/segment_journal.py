@@ -194,11 +194,12 @@ class SegmentJournal:
             if after_seq >= self.last_seq:
                 await grown.wait()
                 continue
-            kept = self._tail.after(after_seq)
-            if kept is None:
-                kept, position = await asyncio.to_thread(self._segments.read, after_seq, position)
-            after_seq = kept.last_seq
-            yield kept
+            rows = self._tail.after(after_seq)
+            if rows is None:
+                read = await asyncio.to_thread(self._segments.read, after_seq, position)
+                rows, position = read
+            after_seq = rows.last_seq
+            yield rows
 
     def read_span(self, after_seq: int, last_seq: int) -> Iterator[Rows]:
         """Return the rows after ``after_seq`` up to ``last_seq``, which must be there; blocks."""

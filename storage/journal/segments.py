@@ -162,7 +162,7 @@ def _seek(descriptor: int, extent: _Extent, after_seq: int) -> int:
         if header is None:
             found = _find_behind(descriptor, extent, offset)
             if found is None or found.header.first_seq > after_seq + 1:
-                next_seq = found and found.header.first_seq
+                next_seq = found.header.first_seq if found is not None else None
                 raise _damaged(extent, offset, "bad block header", after_seq + 1, next_seq)
             offset, header = found.offset, found.header
         if header.first_seq > after_seq + 1:
@@ -189,7 +189,7 @@ def _read_rows(
                 break  # what is good first; the next read begins here and says what is wrong
             behind = _find_behind(descriptor, extent, offset)
             if behind is None or behind.header.first_seq != seq:
-                next_seq = behind and behind.header.first_seq
+                next_seq = behind.header.first_seq if behind is not None else None
                 raise _damaged(extent, offset, "bad block", seq, next_seq)
             return _read_rows(descriptor, extent, behind.offset, after_seq, last_seq)
         begun, header = found
