@@ -70,7 +70,7 @@ async def test_a_file_cut_at_any_byte_gives_its_good_rows_back_and_goes_on(tmp_p
         with capture_logs() as logs:
             journal = await SegmentJournal.open(folder)
         cut = size - max(
-            (end for end in sizes if end <= size), default=header if size > header else 0
+            (end for end in sizes if end <= size), default=header if size >= header else 0
         )
         said = [log["bytes"] for log in logs if log["event"] == "journal_tail_cut"]
         assert said == ([cut] if cut or size < header else [])
