@@ -111,9 +111,7 @@ class StateEngine:
         """
         parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
-            await asyncio.to_thread(
-                Path(parsed.database).parent.mkdir, parents=True, exist_ok=True
-            )
+            await asyncio.to_thread(Path(parsed.database).parent.mkdir, parents=True, exist_ok=True)
         engine = create_engine_for(parsed, pool_size=READERS_MAX, max_overflow=0)
         state = cls(parsed, engine)
         try:

@@ -1,0 +1,1 @@
+"""The catalogue: written as YAML, kept as numbered revisions."""
