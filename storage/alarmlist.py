@@ -67,7 +67,7 @@ async def write_alarms(connection: AsyncConnection, transitions: Iterable[Transi
 async def read_alarm(engine: StateEngine, alarm_id: str) -> Alarm | None:
     """Return the alarm as it is now, or ``None``."""
     found = await fetch(engine, select(*_columns).where(_rows.c.id == alarm_id))
-    return from_row(found[0], Alarm, "value", "limit") if found else None
+    return from_row(found[0], Alarm) if found else None
 
 
 async def page_of_alarms(engine: StateEngine, wanted: AlarmFilter) -> Page[Alarm]:
@@ -78,7 +78,7 @@ async def page_of_alarms(engine: StateEngine, wanted: AlarmFilter) -> Page[Alarm
         found,
         limit,
         lambda row: (row.raised_at_ns, row.id),
-        lambda row: from_row(row, Alarm, "value", "limit"),
+        lambda row: from_row(row, Alarm),
     )
 
 

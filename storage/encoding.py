@@ -5,10 +5,12 @@ numpy number must not stop the commit that carries it.
 """
 
 import math
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 import numpy as np
+from sqlalchemy import Row
 
 T = TypeVar("T")
 
@@ -47,20 +49,28 @@ def clean_row(value: Any) -> dict[str, Any]:
     return {name: clean(item) for name, item in as_row(value).items()}
 
 
-def from_row(row: Any, kind: type[T], *floats: str) -> T:
-    """Return the ``kind`` that ``row`` was made of; a null in one of ``floats`` is a NaN."""
-    values = dict(row._mapping)  # noqa: SLF001  SQLAlchemy's documented way to a row's names
-    for name in floats:
-        if values[name] is None:
+def from_row(row: Row[Any], kind: type[T]) -> T:
+    """Return the dataclass ``kind`` that ``row``, or a part of it, was made of.
+
+    A null in a field that must be a number is a NaN: SQLite has no other way to keep one.
+    """
+    values = {name: row._mapping[name] for name in _field_types(kind)}  # noqa: SLF001  its public name
+    for name, declared in _field_types(kind).items():
+        if declared is float and values[name] is None:
             values[name] = math.nan
     return msgspec.convert(values, kind, builtin_types=_PLAIN)
 
 
-def clean(value: Any) -> Any:
-    """Return a text without what a database refuses: NUL and lone surrogates become U+FFFD.
+@cache
+def _field_types(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
-    >>> clean("a\\x00b")
-    'a\ufffdb'
+
+def clean(value: Any) -> Any:
+    r"""Return a text without what a database refuses: NUL and lone surrogates become U+FFFD.
+
+    >>> clean("a\x00b")
+    'a�b'
     """
     if not isinstance(value, str) or (value.isascii() and "\x00" not in value):
         return value

@@ -63,7 +63,7 @@ async def page_of_inbox(engine: StateEngine, cursor: str | None, limit: int) -> 
         found,
         limit,
         lambda row: (row.gateway, row.channel_name),
-        lambda row: from_row(row, Inboxed, "last_value"),
+        lambda row: from_row(row, Inboxed),
     )
 
 

@@ -7,14 +7,14 @@ the disk nor pushes out what others had refused. How much was refused altogether
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Reject
 from storage import tables
 from storage.encoding import clean, clean_row, from_row
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, count_rows, fetch, upsert
+from storage.state import StateEngine, count_rows, fetch
 
 KEPT_PER_GATEWAY = 1_000
 KEPT_IN_ALL = 20_000
@@ -34,7 +34,7 @@ async def add_rejects(
     if not rejects:
         return last_number
     newest = _newest(list(enumerate(rejects, last_number + 1)))
-    await upsert(connection, _rows, [_row(number, reject) for number, reject in newest])
+    await connection.execute(insert(_rows), [_row(number, reject) for number, reject in newest])
     await _trim(connection, sorted({clean(reject.gateway) for _, reject in newest}))
     return last_number + len(rejects)
 

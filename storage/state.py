@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -65,8 +65,14 @@ def parse_url(text: str) -> URL:
 
 
 def create_engine_for(url: URL, **options: Any) -> AsyncEngine:
-    """Return an engine that opens connections as this module's first paragraph says."""
-    engine = create_async_engine(url, **options)
+    """Return an engine that opens connections as this module's first paragraph says.
+
+    Raises ``StateError`` where the database's driver is not installed.
+    """
+    try:
+        engine = create_async_engine(url, **options)
+    except ModuleNotFoundError as error:
+        raise StateError(f"{url.drivername} needs the package {error.name}: install it") from error
     if url.get_backend_name() == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -117,7 +123,7 @@ class StateEngine:
         try:
             async with state.begin() as connection:
                 await connection.run_sync(upgrade_schema)
-        except (CommandError, OperationalError, OSError) as error:
+        except (CommandError, DBAPIError, OSError) as error:
             await state.close()
             raise StateError(f"cannot open {parsed!r}: {error}") from error
         except BaseException:
@@ -155,7 +161,8 @@ async def _read_once(url: URL, statement: Select[Any]) -> Sequence[Row[Any]]:
     engine = create_engine_for(url, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
-            return (await connection.execute(statement)).all()
+            rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+            return rows
     finally:
         await engine.dispose()
 
@@ -177,8 +184,8 @@ async def upsert(
     """
     if not rows:
         return
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-    statement = insert(table)
+    on_sqlite = connection.dialect.name == "sqlite"
+    statement = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
     keys = [column.name for column in table.primary_key]
     left = {*keys, *keeping}
     changes: dict[str, ColumnElement[Any]] = {}
@@ -198,7 +205,8 @@ async def upsert(
 async def fetch(engine: StateEngine, statement: Select[Any]) -> Sequence[Row[Any]]:
     """Return all rows of ``statement``."""
     async with engine.read() as connection:
-        return (await connection.execute(statement)).all()
+        rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+        return rows
 
 
 async def count_rows(connection: AsyncConnection, table: Table) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, func, insert, select
 
 from domain.catalogue import Catalogue
 from storage import tables
-from storage.encoding import clean
+from storage.encoding import clean, from_row
 from storage.state import StateEngine, fetch
 
 KEPT_IN_MEMORY = 4
@@ -113,7 +113,7 @@ class CatalogueStore:
         """Return all revisions, newest first, without their catalogues."""
         columns = (_rows.c.revision, _rows.c.at_ns, _rows.c.author, _rows.c.note, _rows.c.digest)
         found = await fetch(self._engine, select(*columns).order_by(_rows.c.revision.desc()))
-        return [Revision(*row) for row in found]
+        return [from_row(row, Revision) for row in found]
 
     def _decode(self, revision: int, found: Sequence[Row[Any]]) -> Catalogue:
         if not found:
