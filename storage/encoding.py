@@ -6,7 +6,7 @@ numpy number must not stop the commit that carries it.
 
 import math
 from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 import msgspec
 import numpy as np
@@ -54,15 +54,16 @@ def from_row(row: Row[Any], kind: type[T]) -> T:
 
     A null in a field that must be a number is a NaN: SQLite has no other way to keep one.
     """
-    values = {name: row._mapping[name] for name in _field_types(kind)}  # noqa: SLF001  its public name
-    for name, declared in _field_types(kind).items():
-        if declared is float and values[name] is None:
+    declared = _field_types(cast(Any, kind))
+    values = {name: row._mapping[name] for name in declared}  # noqa: SLF001  its public name
+    for name, value in values.items():
+        if value is None and declared[name] is float:
             values[name] = math.nan
     return msgspec.convert(values, kind, builtin_types=_PLAIN)
 
 
 @cache
-def _field_types(kind: type) -> dict[str, Any]:
+def _field_types(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 

@@ -116,11 +116,12 @@ class StateEngine:
         Raises ``StateError`` where it cannot be opened, or was written by a newer version.
         """
         parsed = parse_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database:
-            await asyncio.to_thread(Path(parsed.database).parent.mkdir, parents=True, exist_ok=True)
         engine = create_engine_for(parsed, pool_size=READERS_MAX, max_overflow=0)
         state = cls(parsed, engine)
         try:
+            if parsed.get_backend_name() == "sqlite":
+                folder = Path(parsed.database or "").parent
+                await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
             async with state.begin() as connection:
                 await connection.run_sync(upgrade_schema)
         except (CommandError, DBAPIError, OSError) as error:
