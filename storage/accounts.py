@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.accounting import Account, Accounts, Fate, Reason, Unit
 from storage import tables
 from storage.encoding import clean
-from storage.state import StateEngine, fetch, upsert
+from storage.state import StateEngine, upsert
 
 
 async def add_accounts(connection: AsyncConnection, changes: Accounts) -> None:
@@ -30,6 +30,6 @@ async def read_accounts(engine: StateEngine) -> Accounts:
     return Accounts(
         {
             Account(row.gateway, Unit(row.unit), Fate(row.fate), Reason(row.reason)): row.count
-            for row in await fetch(engine, select(tables.accounts))
+            for row in await engine.fetch(select(tables.accounts))
         }
     )

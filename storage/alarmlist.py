@@ -12,7 +12,7 @@ from domain.grade import Condition, Grade
 from storage import tables
 from storage.encoding import clean_row, from_row
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, fetch, upsert
+from storage.state import StateEngine, upsert
 
 _rows = tables.alarms
 _columns = [column for column in _rows.columns if column.name != "changed_at_ns"]
@@ -66,14 +66,14 @@ async def write_alarms(connection: AsyncConnection, transitions: Iterable[Transi
 
 async def read_alarm(engine: StateEngine, alarm_id: str) -> Alarm | None:
     """Return the alarm as it is now, or ``None``."""
-    found = await fetch(engine, select(*_columns).where(_rows.c.id == alarm_id))
+    found = await engine.fetch(select(*_columns).where(_rows.c.id == alarm_id))
     return from_row(found[0], Alarm) if found else None
 
 
 async def page_of_alarms(engine: StateEngine, wanted: AlarmFilter) -> Page[Alarm]:
     """Return alarms, newest first by (raised_at_ns, id); raises ``BadCursorError``."""
     limit = bounded(wanted.limit)
-    found = await fetch(engine, _select(wanted).limit(limit + 1))
+    found = await engine.fetch(_select(wanted).limit(limit + 1))
     return page_of(
         found,
         limit,

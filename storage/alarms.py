@@ -5,7 +5,7 @@ Begin reading at ``AlarmStore.commit``.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +20,7 @@ from storage.inbox import Inboxed, add_sightings, forget_name, page_of_inbox
 from storage.outbox import OutboxRow, add_notices, mark_done, pending_notices
 from storage.pages import Page
 from storage.quarantine import add_rejects, page_of_quarantine
-from storage.state import StateEngine, fetch
+from storage.state import StateEngine
 from storage.transitions import (
     add_transitions,
     transitions_after,
@@ -64,11 +64,11 @@ class AlarmStore:
 
     async def cursor(self) -> int:
         """Return the number of the last journal row that is committed; 0 before the first."""
-        return int((await fetch(self._engine, select(_progress.c.seq)))[0].seq)
+        return int((await self._engine.fetch(select(_progress.c.seq)))[0].seq)
 
     async def last_number(self) -> int:
         """Return the number of the newest transition; 0 before the first."""
-        return int((await fetch(self._engine, select(_progress.c.transition_number)))[0][0])
+        return int((await self._engine.fetch(select(_progress.c.transition_number)))[0][0])
 
     async def commit(self, commit: Commit) -> list[tuple[int, Transition]]:
         """Write everything in one transaction; return the transitions written, numbered.
@@ -77,15 +77,7 @@ class AlarmStore:
         there already is passed over; so a journal judged again leaves the store as it was. Numbers rise
         in the order of commits, without gaps.
         """
-        async with self._engine.begin() as connection:
-            numbers = await _advance(connection, commit.seq)
-            if numbers is None:
-                return []
-            before = (numbers.transition, numbers.notice, numbers.reject)
-            written = await _write(connection, commit, numbers)
-            if (numbers.transition, numbers.notice, numbers.reject) != before:
-                await _keep(connection, numbers)
-        return written
+        return await self._engine.write(lambda connection: _commit(connection, commit))
 
     async def alarms(self, wanted: AlarmFilter) -> Page[Alarm]:
         """Return alarms, newest first by (raised_at_ns, id); raises ``BadCursorError``."""
@@ -135,6 +127,17 @@ class AlarmStore:
     async def outbox_done(self, consumer: str, number: int) -> None:
         """Note that ``consumer`` has done everything up to ``number``; it never goes back."""
         await mark_done(self._engine, consumer, number)
+
+
+async def _commit(connection: AsyncConnection, commit: Commit) -> list[tuple[int, Transition]]:
+    numbers = await _advance(connection, commit.seq)
+    if numbers is None:
+        return []
+    before = replace(numbers)
+    written = await _write(connection, commit, numbers)
+    if numbers != before:
+        await _keep(connection, numbers)
+    return written
 
 
 async def _advance(connection: AsyncConnection, seq: int) -> Numbers | None:

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from storage import tables
 from storage.encoding import clean, from_row
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, fetch
+from storage.state import StateEngine
 
 _rows = tables.audit
 
@@ -36,8 +36,8 @@ class AuditLog:
         """Write down one act."""
         row = {"author": author, "action": action, "target": target, "detail": detail}
         cleaned = {name: clean(text) for name, text in row.items()}
-        async with self._engine.begin() as connection:
-            await connection.execute(insert(_rows), {**cleaned, "at_ns": at_ns})
+        statement = insert(_rows).values(**cleaned, at_ns=at_ns)
+        await self._engine.write(lambda connection: connection.execute(statement))
 
     async def audit(self, cursor: str | None = None, limit: int = 100) -> Page[AuditEntry]:
         """Return entries, newest first; raises ``BadCursorError``."""
@@ -45,7 +45,7 @@ class AuditLog:
         wanted = select(_rows).order_by(_rows.c.number.desc()).limit(limit + 1)
         if cursor is not None:
             wanted = wanted.where(_rows.c.number < decode_cursor(cursor, tuple[int])[0])
-        found = await fetch(self._engine, wanted)
+        found = await self._engine.fetch(wanted)
         return page_of(
             found, limit, lambda row: (row.number,), lambda row: from_row(row, AuditEntry)
         )

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
 from storage.encoding import clean_row, from_row
-from storage.state import StateEngine, fetch, upsert
+from storage.state import StateEngine, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +34,5 @@ async def write_statuses(connection: AsyncConnection, statuses: Sequence[Gateway
 async def read_statuses(engine: StateEngine) -> list[GatewayStatus]:
     """Return all statuses by gateway."""
     rows = tables.gateway_status
-    found = await fetch(engine, select(rows).order_by(rows.c.gateway))
+    found = await engine.fetch(select(rows).order_by(rows.c.gateway))
     return [from_row(row, GatewayStatus) for row in found]

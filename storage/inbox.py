@@ -13,7 +13,7 @@ from domain.accounting import Sighting
 from storage import tables
 from storage.encoding import clean, clean_row, from_row
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, count_rows, fetch, upsert
+from storage.state import StateEngine, count_rows, upsert
 
 KEPT = 10_000
 
@@ -58,7 +58,7 @@ async def page_of_inbox(engine: StateEngine, cursor: str | None, limit: int) -> 
     if cursor is not None:
         place = tuple_(_rows.c.gateway, _rows.c.channel_name)
         wanted = wanted.where(place > decode_cursor(cursor, tuple[str, str]))
-    found = await fetch(engine, wanted)
+    found = await engine.fetch(wanted)
     return page_of(
         found,
         limit,
@@ -69,9 +69,6 @@ async def page_of_inbox(engine: StateEngine, cursor: str | None, limit: int) -> 
 
 async def forget_name(engine: StateEngine, gateway: str, channel_name: str) -> None:
     """Take a name out of the inbox; it comes back when it is sent again."""
-    async with engine.begin() as connection:
-        await connection.execute(
-            delete(_rows).where(
-                _rows.c.gateway == clean(gateway), _rows.c.channel_name == clean(channel_name)
-            )
-        )
+    name_is = _rows.c.channel_name == clean(channel_name)
+    statement = delete(_rows).where(_rows.c.gateway == clean(gateway), name_is)
+    await engine.write(lambda connection: connection.execute(statement))

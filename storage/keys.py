@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
-from storage.state import StateEngine, fetch, upsert
+from storage.state import StateEngine, upsert
 
 ADMIN_NAME = "admin"
 
@@ -61,12 +62,7 @@ class KeyStore:
         if not secret or not name:
             raise ValueError("a key needs a name and a secret")
         row = {"name": name, "digest": digest_of(secret), "role": Role(role).value}
-        async with self._engine.begin() as connection:
-            taken = select(_rows.c.name).where(_rows.c.digest == row["digest"])
-            holder = (await connection.execute(taken)).scalar_one_or_none()
-            if holder not in (None, name):
-                raise ValueError(f"the secret of {name!r} is already that of {holder!r}")
-            await upsert(connection, _rows, [row])
+        await self._engine.write(lambda connection: _put(connection, row))
 
     async def find_key(self, secret: str) -> Key | None:
         """Return whose key this is, or ``None``.
@@ -76,21 +72,21 @@ class KeyStore:
         """
         digest = digest_of(secret)
         found: Key | None = None
-        for row in await fetch(self._engine, select(_rows).where(_rows.c.digest == digest)):
+        for row in await self._engine.fetch(select(_rows).where(_rows.c.digest == digest)):
             if hmac.compare_digest(row.digest, digest):
                 found = Key(row.name, Role(row.role))
         return found
 
     async def keys(self) -> list[Key]:
         """Return all keys by name, without their secrets."""
-        found = await fetch(self._engine, select(_rows).order_by(_rows.c.name))
+        found = await self._engine.fetch(select(_rows).order_by(_rows.c.name))
         return [Key(row.name, Role(row.role)) for row in found]
 
     async def remove_key(self, name: str) -> bool:
         """Take a key away; return whether there was one."""
-        async with self._engine.begin() as connection:
-            gone = await connection.execute(delete(_rows).where(_rows.c.name == name))
-            return gone.rowcount > 0
+        statement = delete(_rows).where(_rows.c.name == name)
+        gone = await self._engine.write(lambda connection: connection.execute(statement))
+        return gone.rowcount > 0
 
     async def ensure_admin_key(self, secret: str) -> None:
         """Make ``secret`` (``LIFELINE_ADMIN_KEY``) the administrator's, as often as wanted.
@@ -100,3 +96,11 @@ class KeyStore:
         found = await self.find_key(secret)
         if found is None or found.role is not Role.ADMIN:
             await self.add_key(ADMIN_NAME, secret, Role.ADMIN)
+
+
+async def _put(connection: AsyncConnection, row: dict[str, str]) -> None:
+    taken = select(_rows.c.name).where(_rows.c.digest == row["digest"])
+    holder = (await connection.execute(taken)).scalar_one_or_none()
+    if holder not in (None, row["name"]):
+        raise ValueError(f"the secret of {row['name']!r} is already that of {holder!r}")
+    await upsert(connection, _rows, [row])

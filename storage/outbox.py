@@ -10,7 +10,7 @@ from domain.alarm import Notice
 from storage import tables
 from storage.encoding import pack, unpack
 from storage.known import unknown_only
-from storage.state import StateEngine, fetch, upsert
+from storage.state import StateEngine, upsert
 
 _rows = tables.outbox
 _cursors = tables.outbox_cursors
@@ -47,8 +47,7 @@ async def add_notices(
 async def pending_notices(engine: StateEngine, consumer: str, limit: int) -> list[OutboxRow]:
     """Return the next rows that ``consumer`` has not done, oldest first."""
     done = select(_cursors.c.number).where(_cursors.c.consumer == consumer).scalar_subquery()
-    found = await fetch(
-        engine,
+    found = await engine.fetch(
         select(_rows.c.number, _rows.c.document)
         .where(_rows.c.number > func.coalesce(done, 0))
         .order_by(_rows.c.number)
@@ -59,6 +58,5 @@ async def pending_notices(engine: StateEngine, consumer: str, limit: int) -> lis
 
 async def mark_done(engine: StateEngine, consumer: str, number: int) -> None:
     """Note that ``consumer`` has done everything up to ``number``; it never goes back."""
-    async with engine.begin() as connection:
-        row = {"consumer": consumer, "number": number}
-        await upsert(connection, _cursors, [row], rising="number")
+    row = {"consumer": consumer, "number": number}
+    await engine.write(lambda connection: upsert(connection, _cursors, [row], rising="number"))

@@ -14,7 +14,7 @@ from domain.accounting import Reject
 from storage import tables
 from storage.encoding import clean, clean_row, from_row
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, count_rows, fetch
+from storage.state import StateEngine, count_rows
 
 KEPT_PER_GATEWAY = 1_000
 KEPT_IN_ALL = 20_000
@@ -86,5 +86,5 @@ async def page_of_quarantine(
         wanted = wanted.where(_rows.c.gateway == clean(gateway))
     if cursor is not None:
         wanted = wanted.where(_rows.c.number < decode_cursor(cursor, tuple[int])[0])
-    found = await fetch(engine, wanted)
+    found = await engine.fetch(wanted)
     return page_of(found, limit, lambda row: (row.number,), lambda row: from_row(row, Reject))

@@ -6,11 +6,19 @@ is refused rather than kept waiting; so nobody ever sees "database is locked".
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -31,6 +39,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
@@ -122,8 +132,7 @@ class StateEngine:
             if parsed.get_backend_name() == "sqlite":
                 folder = Path(parsed.database or "").parent
                 await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            async with state.begin() as connection:
-                await connection.run_sync(upgrade_schema)
+            await state.write(lambda connection: connection.run_sync(upgrade_schema))
         except (CommandError, DBAPIError, OSError) as error:
             await state.close()
             raise StateError(f"cannot open {parsed!r}: {error}") from error
@@ -136,17 +145,40 @@ class StateEngine:
         """Close every connection."""
         await self._reader.dispose()
 
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do ``work`` in a transaction: committed at its end, rolled back where it raises.
+
+        Once begun it is finished, even where the caller is cancelled.
+        """
+        return await _finished(self._write(work))
+
+    async def fetch(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        """Return all rows of ``statement``; finished even where the caller is cancelled."""
+        return await _finished(self._fetch(statement))
+
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """Enter a transaction that writes: committed at the end, rolled back on an exception."""
+        """Enter a transaction that writes, where nobody cancels; elsewhere use ``write``."""
         async with self._writing, self._writer.begin() as connection:
             yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Enter a transaction that only reads: on SQLite one picture of the database throughout."""
+        """Enter a transaction that reads, where nobody cancels; elsewhere use ``fetch``.
+
+        On SQLite it shows one picture of the database throughout.
+        """
         async with self._reader.connect() as connection:
             yield connection
+
+    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self.begin() as connection:
+            return await work(connection)
+
+    async def _fetch(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        async with self.read() as connection:
+            rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+            return rows
 
     def read_from_thread(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         """Return the rows of ``statement`` to a caller outside the event loop.
@@ -156,6 +188,24 @@ class StateEngine:
         """
         with ThreadPoolExecutor(1, "state-read") as threads:
             return threads.submit(asyncio.run, _read_once(self.url, statement)).result()
+
+
+async def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work`` to its end; a cancellation of the caller goes on only then.
+
+    A connection that is cancelled in the middle of a statement is lost to the pool, and on SQLite takes
+    the write lock with it: the next commit would wait in vain.
+    """
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen, so that the loop does not complain of it
+        raise
 
 
 async def _read_once(url: URL, statement: Select[Any]) -> Sequence[Row[Any]]:
@@ -201,13 +251,6 @@ async def upsert(
         statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where),
         list(rows),
     )
-
-
-async def fetch(engine: StateEngine, statement: Select[Any]) -> Sequence[Row[Any]]:
-    """Return all rows of ``statement``."""
-    async with engine.read() as connection:
-        rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
-        return rows
 
 
 async def count_rows(connection: AsyncConnection, table: Table) -> int:

@@ -13,7 +13,7 @@ from storage import tables
 from storage.encoding import pack, unpack
 from storage.known import unknown_only
 from storage.pages import bounded
-from storage.state import StateEngine, fetch
+from storage.state import StateEngine
 
 _rows = tables.transitions
 
@@ -66,8 +66,7 @@ async def transitions_after(
     engine: StateEngine, after: int, limit: int
 ) -> list[tuple[int, Transition]]:
     """Return the transitions numbered above ``after``, in order, without their evidence."""
-    found = await fetch(
-        engine,
+    found = await engine.fetch(
         select(_rows.c.number, _rows.c.document)
         .where(_rows.c.number > after)
         .order_by(_rows.c.number)
@@ -78,8 +77,7 @@ async def transitions_after(
 
 async def transitions_of(engine: StateEngine, alarm_id: str) -> list[tuple[int, Transition]]:
     """Return the whole life of one alarm, in order, with evidence."""
-    found = await fetch(
-        engine,
+    found = await engine.fetch(
         select(_rows.c.number, _rows.c.document, _rows.c.evidence)
         .where(_rows.c.alarm_id == alarm_id)
         .order_by(_rows.c.number),

@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import Catalogue
 from storage import tables
 from storage.encoding import clean, from_row
-from storage.state import StateEngine, fetch
+from storage.state import StateEngine
 
 KEPT_IN_MEMORY = 4
 
@@ -66,30 +67,17 @@ class CatalogueStore:
         The number the catalogue carries is replaced. Raises ``ValueError`` where it cannot be stored.
         """
         encode_catalogue(catalogue)
-        async with self._engine.begin() as connection:
-            # Holds other writers off until this number is taken; SQLite's write lock does already.
-            await connection.execute(select(_progress.c.seq).with_for_update())
-            newest = await connection.execute(select(func.max(_rows.c.revision)))
-            revision = int(newest.scalar_one() or 0) + 1
-            numbered = replace(catalogue, revision=revision)
-            row = {
-                "revision": revision,
-                "at_ns": at_ns,
-                "author": clean(author),
-                "note": clean(note),
-                "digest": digest,
-                "document": msgspec.json.encode(numbered),
-            }
-            await connection.execute(insert(_rows), row)
+        row = {"author": clean(author), "at_ns": at_ns, "note": clean(note), "digest": digest}
+        numbered = await self._engine.write(lambda connection: _insert(connection, catalogue, row))
         self._remember(numbered)
-        return revision
+        return numbered.revision
 
     async def catalogue(self, revision: int) -> Catalogue:
         """Return one revision; raises ``KeyError`` where there is none of this number."""
         recent = self._recall(revision)
         if recent is not None:
             return recent
-        return self._decode(revision, await fetch(self._engine, _select(revision)))
+        return self._decode(revision, await self._engine.fetch(_select(revision)))
 
     def load(self, revision: int) -> Catalogue:
         """Do as ``catalogue``, for a caller in a thread outside the event loop: it may block."""
@@ -100,19 +88,19 @@ class CatalogueStore:
 
     async def latest_revision(self) -> int:
         """Return the newest revision's number; 0 where nothing was ever saved."""
-        found = await fetch(self._engine, select(func.max(_rows.c.revision)))
+        found = await self._engine.fetch(select(func.max(_rows.c.revision)))
         return int(found[0][0] or 0)
 
     async def digest_of_latest(self) -> str | None:
         """Return the newest revision's digest: files of the same digest make no new revision."""
         newest = select(_rows.c.digest).order_by(_rows.c.revision.desc()).limit(1)
-        found = await fetch(self._engine, newest)
+        found = await self._engine.fetch(newest)
         return str(found[0].digest) if found else None
 
     async def revisions(self) -> list[Revision]:
         """Return all revisions, newest first, without their catalogues."""
         columns = (_rows.c.revision, _rows.c.at_ns, _rows.c.author, _rows.c.note, _rows.c.digest)
-        found = await fetch(self._engine, select(*columns).order_by(_rows.c.revision.desc()))
+        found = await self._engine.fetch(select(*columns).order_by(_rows.c.revision.desc()))
         return [from_row(row, Revision) for row in found]
 
     def _decode(self, revision: int, found: Sequence[Row[Any]]) -> Catalogue:
@@ -136,3 +124,16 @@ class CatalogueStore:
 
 def _select(revision: int) -> Select[Any]:
     return select(_rows.c.document).where(_rows.c.revision == revision)
+
+
+async def _insert(
+    connection: AsyncConnection, catalogue: Catalogue, row: dict[str, Any]
+) -> Catalogue:
+    # Holds other writers off until the number is taken; on SQLite the write lock does already.
+    await connection.execute(select(_progress.c.seq).with_for_update())
+    newest = await connection.execute(select(func.max(_rows.c.revision)))
+    numbered = replace(catalogue, revision=int(newest.scalar_one() or 0) + 1)
+    document = msgspec.json.encode(numbered)
+    whole = {**row, "revision": numbered.revision, "document": document}
+    await connection.execute(insert(_rows), whole)
+    return numbered

@@ -203,7 +203,7 @@ async def test_a_commit_that_fails_leaves_nothing_and_can_be_made_again(engine, 
 async def test_a_cancelled_commit_is_there_whole_or_not_at_all(engine, store):
     for seq in range(1, 41):
         task = asyncio.create_task(
-            store.commit(Commit(seq, [transition(f"t-{seq}-{n}") for n in range(3)]))
+            store.commit(Commit(seq, [transition(f"t-{seq}-{n}", seq=seq) for n in range(3)]))
         )
         for _ in range(seq):
             await asyncio.sleep(0)  # one step of the loop: the commit is further on each time
@@ -214,6 +214,17 @@ async def test_a_cancelled_commit_is_there_whole_or_not_at_all(engine, store):
         assert len(rows["transitions"]) == 3 * len(committed)
         assert (await store.cursor() == seq) == (seq in committed)
     assert await store.commit(Commit(99, [transition("t-99")]))
+
+
+async def test_cancelled_readers_give_their_connections_back(store):
+    for steps_on in range(40):
+        tasks = [asyncio.create_task(store.cursor()) for _ in range(10)]
+        for _ in range(steps_on):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert await store.cursor() == 0
 
 
 async def test_readers_see_whole_commits_while_they_are_made_and_are_never_locked_out(

@@ -135,11 +135,13 @@ async def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 
 async def test_an_exception_takes_back_all_that_its_transaction_wrote(engine):
-    row = {"consumer": "c", "number": 1}
+    async def fail(connection):
+        row = {"consumer": "c", "number": 1}
+        await upsert(connection, tables.outbox_cursors, [row])
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        async with engine.begin() as connection:
-            await upsert(connection, tables.outbox_cursors, [row])
-            raise ZeroDivisionError
+        await engine.write(fail)
     async with engine.read() as connection:
         assert (await connection.execute(select(tables.outbox_cursors))).all() == []
 
