@@ -1,6 +1,6 @@
 """What every route needs, in one place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Annotated, TypeVar, cast
 
@@ -37,6 +37,7 @@ class Context:
         self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s)
         self.pictures = Pictures(ports.live, self.live_pool)
         self.hub = Hub(ports.store, self.encode, settings.stream_ring)
+        self.listeners = 0
 
     @property
     def catalogue(self) -> Catalogue:
@@ -57,6 +58,17 @@ class Context:
 
     def _look(self, channel_ids: Sequence[str]) -> dict[str, Latest]:
         return dict(self.ports.live.latest(channel_ids))
+
+    async def counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass on a listener's events; it counts as one for as long as it takes them."""
+        self.listeners += 1
+        self.metrics.listeners.set(self.listeners)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            self.listeners -= 1
+            self.metrics.listeners.set(self.listeners)
 
     def close(self) -> None:
         """End the streams and let the threads go."""

@@ -39,7 +39,7 @@ class SecureHeaders:
         await self._app(scope, receive, with_headers)
 
 
-class _Unfit(Exception):
+class _UnfitError(Exception):
     def __init__(self, status: int, detail: str, remedy: str) -> None:
         super().__init__(detail)
         self.answer = (status, detail, remedy)
@@ -63,7 +63,7 @@ class BoundedBody:
             return
         try:
             body = await self._read(scope, receive)
-        except _Unfit as unfit:
+        except _UnfitError as unfit:
             await _refuse(send, *unfit.answer)
             return
         if body is None:  # the caller has gone
@@ -92,10 +92,10 @@ class BoundedBody:
                     if not message.get("more_body"):
                         return bytes(body)
         except TimeoutError:
-            raise _Unfit(408, "The body took too long to come.", "Send it at once.") from None
+            raise _UnfitError(408, "The body took too long to come.", "Send it at once.") from None
 
-    def _too_large(self) -> _Unfit:
-        return _Unfit(
+    def _too_large(self) -> _UnfitError:
+        return _UnfitError(
             413,
             f"The body is larger than {self._bytes_max} bytes.",
             f"Send at most {self._bytes_max} bytes.",

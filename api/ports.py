@@ -1,21 +1,23 @@
 """What the interface needs from the rest of the house; ``service/app.py`` hands over the real objects."""
 
+# ruff: noqa: D102  protocols of plain data say what their fields mean in one place
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from domain.accounting import Accounts, Fate, Reason, Reject, Unit
+from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Transition
 from domain.catalogue import Catalogue, Channel, Text
-from domain.grade import Grade
+from domain.grade import Condition, Grade
 from domain.readings import Float64s, Int64s, Latest, UInt8s
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818  a decision, not a defect
     """A request that the house refuses: ``status`` is HTTP's, ``remedy`` what to do about it."""
 
     def __init__(self, status: int, problem: str, remedy: str = "") -> None:
@@ -39,14 +41,17 @@ class AlarmFilter:
     """Which alarms; ``None`` leaves a filter out.
 
     ``state``: ``all``, ``open``, ``ended``, ``active`` (open and out of bounds now) or
-    ``unacknowledged`` (open and not yet seen). ``since_ns``: raised at this event time or later.
+    ``unacknowledged`` (open and not yet seen). ``grades``: the worst grade so far is among them, or,
+    for an open alarm, the grade now; empty leaves them out. ``since_ns``: something happened to it
+    at this time or later.
     """
 
     state: str = "all"
-    grade: Grade | None = None
-    kind: str | None = None
+    grades: frozenset[Grade] = frozenset()
+    facility_kind: str | None = None
     facility: str | None = None
     channel: str | None = None
+    condition: Condition | None = None
     instrument: bool | None = None
     since_ns: int | None = None
     cursor: str | None = None
@@ -85,37 +90,10 @@ class Inboxed(Protocol):
     def last_value(self) -> float: ...
 
 
-class Refusal(Protocol):
-    """An entry of the quarantine; :class:`domain.accounting.Reject` is one."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def gateway(self) -> str: ...
-    @property
-    def topic(self) -> str: ...
-    @property
-    def received_ns(self) -> int: ...
-    @property
-    def unit(self) -> Unit: ...
-    @property
-    def fate(self) -> Fate: ...
-    @property
-    def reason(self) -> Reason: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def channel_name(self) -> str: ...
-    @property
-    def excerpt(self) -> bytes: ...
-    @property
-    def count(self) -> int: ...
-
-
 class Store(Protocol):
     """The alarms and the books, as committed. A cursor it cannot read raises ``ValueError``."""
 
-    async def alarms(self, filter: AlarmFilter) -> Page[Alarm]:  # noqa: A002
+    async def alarms(self, wanted: AlarmFilter, /) -> Page[Alarm]:
         """Return alarms, raised last first."""
 
     async def alarm(self, alarm_id: str) -> Alarm | None:
@@ -130,9 +108,7 @@ class Store(Protocol):
     async def accounts(self) -> Accounts:
         """Return the books of all gateways."""
 
-    async def quarantine(
-        self, gateway: str | None, cursor: str | None, limit: int
-    ) -> Page[Refusal]:
+    async def quarantine(self, gateway: str | None, cursor: str | None, limit: int) -> Page[Reject]:
         """Return what was refused, newest first."""
 
     async def unregistered(self, cursor: str | None, limit: int) -> Page[Inboxed]:
@@ -176,9 +152,7 @@ class Archive(Protocol):
     def read(self, channel_id: str, start_ns: int, end_ns: int, limit: int) -> Series:
         """Return the first ``limit`` readings in [start, end)."""
 
-    def read_buckets(
-        self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int
-    ) -> Buckets:
+    def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
         """Return aggregates over [start, end) by buckets of ``bucket_ns``."""
 
 
@@ -253,7 +227,7 @@ class Health(Protocol):
         """Return False where only a restart helps."""
 
     async def ready(self) -> Sequence[Check]:
-        """Return the checks: journal, state, archive, broker, judgement, …"""
+        """Return the checks: journal, state, archive, broker, judgement and the like."""
 
 
 class Key(Protocol):
@@ -286,29 +260,3 @@ class Ports:
     keys: Keys
     alarm_text: Callable[[Alarm, Catalogue], Text]
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-
-
-__all__ = [
-    "AdoptRequest",
-    "Adoption",
-    "AlarmFilter",
-    "Archive",
-    "Buckets",
-    "Check",
-    "Commands",
-    "GatewayStatus",
-    "Health",
-    "Inboxed",
-    "Key",
-    "Keys",
-    "Live",
-    "Page",
-    "Ports",
-    "Refusal",
-    "Refused",
-    "Reject",
-    "Series",
-    "Store",
-    "Stream",
-    "Written",
-]

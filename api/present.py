@@ -20,7 +20,7 @@ from api.schemas import (
     Words,
 )
 from domain.alarm import Alarm, Transition
-from domain.catalogue import Catalogue, Channel, Limit, Quantity, Text
+from domain.catalogue import Catalogue, Channel, Feature, Limit, Quantity, Text
 from domain.grade import Grade
 from domain.readings import Evidence, Latest
 from domain.time import TIME_NS_MAX, TIME_NS_MIN, format_rfc3339
@@ -63,11 +63,7 @@ def plain(value: object) -> Any:
         return [plain(entry) for entry in value]
     if isinstance(value, float):
         return finite(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if value is None or isinstance(value, str | int):
-        return value
-    return str(value)
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def quantity_of(channel: Channel | None, catalogue: Catalogue) -> Quantity | None:
@@ -105,6 +101,13 @@ def limit_out(limit: Limit) -> LimitOut:
         off_delay_s=limit.off_delay_s,
         n=limit.n,
         m=limit.m,
+    )
+
+
+def feature_out(feature: Feature) -> FeatureOut:
+    """Return a feature as a document."""
+    return FeatureOut(
+        kind=feature.kind, inputs=list(feature.inputs), parameters=plain(feature.parameters)
     )
 
 
@@ -157,7 +160,6 @@ def channel_out(
     """Return a channel as a document."""
     facility = catalogue.facility_by_id.get(channel.facility)
     quantity = quantity_of(channel, catalogue)
-    feature = channel.feature
     return ChannelOut(
         id=channel.id,
         facility=channel.facility,
@@ -169,10 +171,7 @@ def channel_out(
         gateway=channel.gateway,
         sent_as=channel.sent_as,
         sample_interval_s=channel.sample_interval_s,
-        feature=feature
-        and FeatureOut(
-            kind=feature.kind, inputs=list(feature.inputs), parameters=plain(feature.parameters)
-        ),
+        feature=feature_out(channel.feature) if channel.feature else None,
         fault=channel.fault.value if channel.fault else None,
         fault_of=channel.fault_of,
         limits=[limit_out(limit) for limit in channel.limits],

@@ -21,7 +21,7 @@ from api.schemas import (
     Listed,
     TransitionOut,
 )
-from domain.grade import Grade
+from domain.grade import Condition, Grade
 
 router = APIRouter(tags=["alarms"])
 
@@ -36,21 +36,25 @@ class AlarmQuery(ListQuery):
         "all",
         description="open: not ended; active: out of bounds now; unacknowledged: open and unseen.",
     )
-    grade: GradeWord | None = None
+    grade: list[GradeWord] | None = Field(
+        None, max_length=5, description="The worst so far, or of open alarms the one now."
+    )
     kind: QueryId | None = Field(None, description="Kind of the facility.")
     facility: QueryId | None = None
     channel: QueryId | None = None
+    condition: Condition | None = None
     instrument: bool | None = Field(None, description="true: about instruments only.")
-    since: QueryTime | None = Field(None, description="Raised at this time or later.")
+    since: QueryTime | None = Field(None, description="Changed at this time or later.")
 
     def to_filter(self) -> AlarmFilter:
         """Return the query in the house's own nouns."""
         return AlarmFilter(
             state=self.state,
-            grade=None if self.grade is None else Grade.from_word(self.grade),
-            kind=self.kind,
+            grades=frozenset(Grade.from_word(word) for word in self.grade or ()),
+            facility_kind=self.kind,
             facility=self.facility,
             channel=self.channel,
+            condition=self.condition,
             instrument=self.instrument,
             since_ns=None if self.since is None else parse_time(self.since),
             cursor=self.cursor,
@@ -75,9 +79,7 @@ async def list_alarms(here: Here, query: Annotated[AlarmQuery, Query()]) -> List
     """Return alarms, raised last first."""
     page = await from_store(here.ports.store.alarms(query.to_filter()))
     catalogue, text = here.catalogue, here.ports.alarm_text
-    return Listed(
-        items=[alarm_out(alarm, catalogue, text) for alarm in page.items], next=page.next
-    )
+    return Listed(items=[alarm_out(alarm, catalogue, text) for alarm in page.items], next=page.next)
 
 
 @router.get("/alarms/{alarm_id}", summary="Show one alarm with its transitions and evidence")

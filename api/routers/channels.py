@@ -45,9 +45,7 @@ async def _of_grade(here: Here, ids: list[str], grade: str) -> list[str]:
 
 
 @router.get("/channels", summary="List channels with their newest reading")
-async def list_channels(
-    here: Here, query: Annotated[ChannelQuery, Query()]
-) -> Listed[ChannelOut]:
+async def list_channels(here: Here, query: Annotated[ChannelQuery, Query()]) -> Listed[ChannelOut]:
     """Return channels by id."""
     catalogue = here.catalogue
     ids = sorted(item.id for item in catalogue.channels if _fits(item, catalogue, query))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from api.context import Here
 from api.lists import ListQuery, cut, from_store
-from api.ports import GatewayStatus, Refusal
+from api.ports import GatewayStatus
 from api.present import time_or_none, time_text, words
 from api.schemas import (
     AccountOut,
@@ -17,7 +17,7 @@ from api.schemas import (
     QuarantineOut,
     ReadingsAccount,
 )
-from domain.accounting import Accounts, Fate, Reason, Unit
+from domain.accounting import Accounts, Fate, Reason, Reject, Unit
 from domain.catalogue import Catalogue
 
 router = APIRouter(tags=["gateways"])
@@ -75,3 +75,82 @@ def _by_reason(accounts: Accounts, gateway: str, fate: Fate) -> dict[str, int]:
         for account, count in sorted(accounts.items(), key=lambda entry: entry[0].reason.value)
         if account.gateway == gateway and account.fate == fate and account.reason is not Reason.NONE
     }
+
+
+def frames_account(accounts: Accounts, gateway: str) -> FramesAccount:
+    """Return the books of a gateway's frames."""
+    fates = _by_fate(accounts, gateway, Unit.FRAMES)
+    total = fates[Fate.DECODED] + fates[Fate.DUPLICATE] + fates[Fate.UNDECODABLE]
+    received = fates.get(Fate.RECEIVED, total)
+    return FramesAccount(
+        received=received,
+        decoded=fates[Fate.DECODED],
+        duplicate=fates[Fate.DUPLICATE],
+        undecodable=fates[Fate.UNDECODABLE],
+        undecodable_by_reason=_by_reason(accounts, gateway, Fate.UNDECODABLE),
+        balanced=received == total,
+    )
+
+
+def readings_account(accounts: Accounts, gateway: str) -> ReadingsAccount:
+    """Return the books of the readings in a gateway's decoded frames.
+
+    Nothing is pending: a frame's readings and its lines in the books are committed together.
+    """
+    fates = _by_fate(accounts, gateway, Unit.READINGS)
+    ends = (Fate.STORED, Fate.UNREGISTERED, Fate.REJECTED, Fate.QUARANTINED)
+    total = sum(fates[fate] for fate in ends)
+    received = fates.get(Fate.RECEIVED, total)
+    return ReadingsAccount(
+        received=received,
+        stored=fates[Fate.STORED],
+        late=fates[Fate.LATE],
+        unregistered=fates[Fate.UNREGISTERED],
+        rejected=fates[Fate.REJECTED],
+        rejected_by_reason=_by_reason(accounts, gateway, Fate.REJECTED),
+        quarantined=fates[Fate.QUARANTINED],
+        quarantined_by_reason=_by_reason(accounts, gateway, Fate.QUARANTINED),
+        pending=0,
+        balanced=received == total and fates[Fate.LATE] <= fates[Fate.STORED],
+    )
+
+
+@router.get("/accounting", summary="List the books: where every frame and reading went")
+async def list_accounts(here: Here, query: Annotated[ListQuery, Query()]) -> Listed[AccountOut]:
+    """Return the books by gateway, in frames and in readings; each must balance."""
+    accounts = await here.ports.store.accounts()
+    names = {account.gateway for account in accounts} | set(here.catalogue.gateway_index)
+    part, cursor = cut(sorted(names), query.cursor, query.limit)
+    items = []
+    for name in part:
+        frames, readings = frames_account(accounts, name), readings_account(accounts, name)
+        balanced = frames.balanced and readings.balanced
+        items.append(AccountOut(gateway=name, frames=frames, readings=readings, balanced=balanced))
+    return Listed(items=items, next=cursor)
+
+
+def quarantine_out(reject: Reject) -> QuarantineOut:
+    """Return an entry of the quarantine as a document."""
+    excerpt = reject.excerpt.decode("utf-8", "backslashreplace")
+    return QuarantineOut(
+        seq=reject.seq,
+        gateway=reject.gateway,
+        topic=reject.topic,
+        received_at=time_text(reject.received_ns),
+        unit=reject.unit.value,
+        fate=reject.fate.value,
+        reason=reject.reason.value,
+        detail=reject.detail,
+        channel_name=reject.channel_name,
+        excerpt="".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in excerpt),
+        count=reject.count,
+    )
+
+
+@router.get("/quarantine", summary="List what was refused, and why")
+async def list_quarantine(
+    here: Here, query: Annotated[QuarantineQuery, Query()]
+) -> Listed[QuarantineOut]:
+    """Return refused frames and readings, newest first."""
+    page = await from_store(here.ports.store.quarantine(query.gateway, query.cursor, query.limit))
+    return Listed(items=[quarantine_out(entry) for entry in page.items], next=page.next)
