@@ -20,6 +20,7 @@ class Unit(StrEnum):
 class Fate(StrEnum):
     """What became of it."""
 
+    RECEIVED = "received"  # counted on its own, before any other: what the others must add up to
     DECODED = "decoded"
     DUPLICATE = "duplicate"
     UNDECODABLE = "undecodable"
