@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from analytics.evidence import copy_evidence
 from analytics.kernel import judge_readings
@@ -20,7 +21,7 @@ from analytics.layout import (
     Verdict,
     make_findings,
 )
-from analytics.plan import Level, Stream, join_streams, plan_levels
+from analytics.plan import Level, Stream, input_indices, join_streams, plan_levels
 from analytics.silence import Silence, root_gateway
 from analytics.state import carry_over, take_snapshot
 from analytics.tables import build_tables, grow_logs
@@ -62,6 +63,7 @@ class _House:
     levels: list[Level]
     silence: Silence
     gateway: Int64s  # by channel; the number of gateways stands for none
+    feeds: npt.NDArray[np.bool_]  # by channel: a feature reads it
 
 
 class Core:
@@ -88,7 +90,7 @@ class Core:
         late = (verdict.flags & FLAG_LATE) != 0
         parts = [(columns, verdict.quality)] if kept.all() else [_filter(columns, verdict, kept)]
         if house.levels:
-            usable = kept & ~late & (verdict.quality != Quality.FAIL)
+            usable = kept & ~late & (verdict.quality != Quality.FAIL) & house.feeds[batch.channel]
             parts += self._derive(
                 _stream(columns, verdict, np.flatnonzero(usable)), columns, ranked
             )
@@ -143,8 +145,9 @@ class Core:
         for index, channel in enumerate(catalogue.channels):
             old = before.catalogue.channel_index.get(channel.id)
             if old is not None:
-                was, now = before.tables.channels[old], house.tables.channels[index]
-                changes += _changes_by_catalogue(seq, index, was, now, now_ns)
+                changes += _changes_by_catalogue(
+                    (before.tables, old), (house.tables, index), seq, now_ns
+                )
         return changes
 
     def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
@@ -258,7 +261,10 @@ def _build(catalogue: Catalogue) -> _House:
     gateways = [root_gateway(catalogue, channel) for channel in catalogue.channels]
     gateway = np.array(gateways, np.int64).reshape(-1)
     gateway[gateway < 0] = len(catalogue.gateways)
-    return _House(catalogue, build_tables(catalogue), levels, Silence(catalogue), gateway)
+    feeds = np.zeros(len(catalogue.channels), np.bool_)
+    for index in range(len(feeds)):
+        feeds[input_indices(catalogue, index)] = True
+    return _House(catalogue, build_tables(catalogue), levels, Silence(catalogue), gateway, feeds)
 
 
 def _columns(
@@ -317,26 +323,37 @@ def _unsettled(tables: Tables, channels: Int32s) -> Any:
 
 
 def _changes_by_catalogue(
-    seq: int, index: int, was: Any, now: Any, now_ns: int
+    was: tuple[Tables, int], now: tuple[Tables, int], seq: int, now_ns: int
 ) -> list[GradeChange]:
+    """Return the changes of grade from a channel of one house to the same of another."""
+    before, after = was[0].channels[was[1]], now[0].channels[now[1]]
     changes = []
     for side, name in ((Side.HIGH, "high"), (Side.LOW, "low")):
-        if was[name] != now[name]:
-            value = float(was["value"])
-            changes.append(
-                GradeChange(
-                    seq=seq,
-                    channel=index,
-                    side=side,
-                    previous=Grade(int(was[name])),
-                    grade=Grade(int(now[name])),
-                    time_ns=now_ns,
-                    received_ns=now_ns,
-                    value=value,
-                    limit=value,
-                )
+        if before[name] == after[name]:
+            continue
+        limit = _worst_held(*(now if after[name] else was), side)
+        changes.append(
+            GradeChange(
+                seq=seq,
+                channel=now[1],
+                side=side,
+                previous=Grade(int(before[name])),
+                grade=Grade(int(after[name])),
+                time_ns=now_ns,
+                received_ns=now_ns,
+                value=float(before["value"]),
+                limit=limit,
             )
+        )
     return changes
+
+
+def _worst_held(tables: Tables, index: int, side: Side) -> float:
+    """Return the value of the worst limit that a channel, out of bounds on ``side``, holds."""
+    first = int(tables.channels["limit_first"][index])
+    own = tables.limits[first : first + int(tables.channels["limit_count"][index])]
+    held = own["value"][(own["held"] == 1) & (own["low"] == side)]
+    return float(held[-1])
 
 
 def _latest(house: _House, index: int) -> Latest:

@@ -400,6 +400,7 @@ def judge_readings(  # noqa: PLR0917  arrays, by place: the compiled call's form
                     judge["last_good_ns"] = time_ns
             bit = item_bit[item]
             if bit:
+                tables.marks[c] = HEARD
                 if judge["awake"] or value != 0.0:
                     channel["fault_live"] |= bit
                 elif not channel["fault_always"] & bit:

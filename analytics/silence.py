@@ -36,7 +36,10 @@ class Silence:
         on_change = [channel.on_change for channel in catalogue.channels]
         self._which = np.array(on_change, np.int64) * _ON_CHANGE
         self._list_silent(catalogue)
-        graded = [c.on_change and bool(c.limits) for c in catalogue.channels]
+        graded = [
+            channel.on_change and bool(channel.limits) and channel.fault is not FaultKind.SILENT
+            for channel in catalogue.channels
+        ]
         self.on_change = np.flatnonzero(np.array(graded, np.bool_)).astype(np.int32)
 
     def _list_silent(self, catalogue: Catalogue) -> None:

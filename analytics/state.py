@@ -22,7 +22,7 @@ from analytics.layout import (
 )
 from analytics.plan import Level, input_indices
 from analytics.silence import Silence
-from analytics.tables import free_stack
+from analytics.tables import FAULT_LINKS, free_stack
 from domain.catalogue import Catalogue
 from domain.readings import Int64s
 
@@ -74,11 +74,10 @@ def carry_over(
     if saved.get("version") != VERSION:
         raise ValueError(f"a snapshot of version {saved.get('version')!r}, not {VERSION}")
     old, new = _same_channels(saved, catalogue)
-    live, always = tables.channels["fault_live"].copy(), tables.channels["fault_always"]
     for name in _CHANNEL_STATE.names or ():
         tables.channels[name][new] = saved["channels"][name][old]
-    tables.channels["fault_live"] |= live | always
     _carry_limits(saved["limits"], old, new, tables)
+    _wake_faults(tables.channels)
     _carry_ladders(saved, old, new, tables)
     silence.carry(saved["silence"], catalogue, old, new, tables.marks)
     _carry_features(saved["features"], {saved["ids"][i] for i in old.tolist()}, catalogue, levels)
@@ -158,6 +157,16 @@ def _recount_grades(tables: Tables) -> None:
     channels["awake"][owners[busy]] = 1
 
 
+def _wake_faults(channels: Records) -> None:
+    """Mark each fault channel that is not at rest at its parent, whatever was carried of either."""
+    channels["fault_live"] = channels["fault_always"]
+    for name, bit in FAULT_LINKS.items():
+        parent = np.flatnonzero(channels[name] >= 0)
+        own = channels[channels[name][parent]]
+        live = (own["awake"] == 1) | (np.nan_to_num(own["value"]) != 0.0)
+        channels["fault_live"][parent[live]] |= bit
+
+
 def _carry_ladders(saved: dict[str, Any], old: Int64s, new: Int64s, tables: Tables) -> None:
     rows = {channel: row for row, channel in enumerate(saved["ladder_channels"].tolist())}
     ladders, channels = tables.ladders, tables.channels
@@ -192,22 +201,30 @@ def _carry_logs(
     return tables._replace(logs=Logs(*logs), free=free_stack(len(awake), slots))
 
 
-def _save_features(catalogue: Catalogue, levels: list[Level]) -> dict[str, Any]:
-    saved = {}
-    for level in levels:
-        for members, bank in zip(level.channels, level.banks, strict=True):
-            for slot, index in enumerate(members.tolist()):
-                record, cells = bank.save(slot)
-                saved[catalogue.channels[index].id] = {"record": record, "cells": cells}
-    return saved
+def _save_features(catalogue: Catalogue, levels: list[Level]) -> list[dict[str, Any]]:
+    return [
+        {
+            "ids": [catalogue.channel_ids[index] for index in members.tolist()],
+            "records": bank.records.copy(),
+            "cells": bank.cells.copy(),
+        }
+        for level in levels
+        for members, bank in zip(level.channels, level.banks, strict=True)
+    ]
 
 
 def _carry_features(
-    saved: dict[str, Any], kept: set[str], catalogue: Catalogue, levels: list[Level]
+    saved: list[dict[str, Any]], kept: set[str], catalogue: Catalogue, levels: list[Level]
 ) -> None:
+    where = {
+        name: (part, slot)
+        for part in saved
+        for slot, name in enumerate(part["ids"])
+        if name in kept
+    }
     for level in levels:
         for members, bank in zip(level.channels, level.banks, strict=True):
             for slot, index in enumerate(members.tolist()):
-                name = catalogue.channels[index].id
-                if name in kept and name in saved:
-                    bank.load(slot, saved[name]["record"], saved[name]["cells"])
+                part, before = where.get(catalogue.channel_ids[index], (None, 0))
+                if part is not None:
+                    bank.load(slot, part["records"], part["cells"], before)

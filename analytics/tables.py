@@ -28,11 +28,11 @@ from domain.time import seconds_to_ns
 INTERVALS_MISSED = 3  # a gap, and a watermark restart, is more than so many intervals
 LOG_SLOTS_FIRST = 16
 
-_BITS = {
-    FaultKind.RANGE: FAULT_RANGE,
-    FaultKind.STUCK: FAULT_STUCK,
-    FaultKind.NOISE: FAULT_NOISE,
-    FaultKind.CLOCK: FAULT_CLOCK,
+FAULT_LINKS = {  # field of the parent's record that holds the fault channel's index, and its bit
+    "range_channel": FAULT_RANGE,
+    "stuck_channel": FAULT_STUCK,
+    "noise_channel": FAULT_NOISE,
+    "clock_channel": FAULT_CLOCK,
 }
 # Values of these come by the tick or by arrival, not by the sample: no gap says anything.
 _WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK)
@@ -110,7 +110,7 @@ def _fill_state(channels: Records) -> None:
         channels[name] = np.nan
     channels["quality"] = 9  # missing
     channels["log"] = -1
-    for name in ("range_channel", "stuck_channel", "noise_channel", "clock_channel"):
+    for name in FAULT_LINKS:
         channels[name] = -1
 
 
@@ -134,10 +134,7 @@ def _fill_checks(channels: Records, of: Sequence[Channel]) -> None:
 
 def _fill_intervals(channels: Records, catalogue: Catalogue) -> None:
     for record, channel in zip(channels, catalogue.channels, strict=True):
-        source = channel
-        if channel.fault in (FaultKind.RANGE, FaultKind.STUCK, FaultKind.NOISE):
-            source = catalogue.channel(channel.fault_of) if channel.fault_of else channel
-        sample_ns = seconds_to_ns(source.sample_interval_s)
+        sample_ns = seconds_to_ns(channel.sample_interval_s)
         endless = sample_ns <= 0 or channel.on_change or channel.fault in _WITHOUT_GAPS
         record["gap_ns"] = NEVER if endless else INTERVALS_MISSED * sample_ns
         upload_ns = 0
@@ -156,11 +153,12 @@ def _fill_quiet_band(channels: Records, limits: Sequence[Sequence[Limit]]) -> No
 
 def _link_faults(channels: Records, catalogue: Catalogue) -> None:
     for index, channel in enumerate(catalogue.channels):
-        if channel.fault_of is None or channel.fault not in _BITS:
+        name = f"{channel.fault}_channel"
+        if channel.fault_of is None or name not in FAULT_LINKS:
             continue
         parent = channels[catalogue.channel_index[channel.fault_of]]
-        parent[f"{channel.fault}_channel"] = index
+        parent[name] = index
         own = channels[index]
         if not own["quiet_low"] < 0.0 < own["quiet_high"]:
-            parent["fault_always"] |= _BITS[channel.fault]
-            parent["fault_live"] |= _BITS[channel.fault]
+            parent["fault_always"] |= FAULT_LINKS[name]
+            parent["fault_live"] |= FAULT_LINKS[name]

@@ -45,9 +45,9 @@ class Bank:
             for name, value in fields.items():
                 record[name] = value
             cells.append(own)
-        self._counts = np.array([len(own) for own in cells], np.int64)
-        self.records["cells"] = self._counts
-        self.records["first"] = np.cumsum(self._counts) - self._counts
+        counts = np.array([len(own) for own in cells], np.int64)
+        self.records["cells"] = counts
+        self.records["first"] = np.cumsum(counts) - counts
         self.cells = np.concatenate(cells) if cells else np.zeros(0, KINDS[kind].CELL)
 
     def advance(self, inputs: Inputs) -> Outputs:
@@ -60,17 +60,15 @@ class Bank:
         whole = np.flatnonzero(np.isfinite(outputs.value[:count]))
         return Outputs(outputs.source[whole], outputs.time_ns[whole], outputs.value[whole])
 
-    def save(self, slot: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return a copy of the channel's record and cells."""
-        first, count = int(self.records["first"][slot]), int(self._counts[slot])
-        return self.records[slot : slot + 1].copy(), self.cells[first : first + count].copy()
-
-    def load(self, slot: int, record: npt.NDArray[Any], cells: npt.NDArray[Any]) -> None:
-        """Take back what ``save`` gave for a channel with the same feature."""
-        first, count = int(self.records["first"][slot]), int(self._counts[slot])
-        self.records[slot] = record[0]
+    def load(
+        self, slot: int, records: npt.NDArray[Any], cells: npt.NDArray[Any], before: int
+    ) -> None:
+        """Take over the channel that had slot ``before`` in a bank of these records and cells."""
+        first, count = int(self.records["first"][slot]), int(self.records["cells"][slot])
+        source = int(records["first"][before])
+        self.cells[first : first + count] = cells[source : source + count]
+        self.records[slot] = records[before]
         self.records["first"][slot] = first
-        self.cells[first : first + count] = cells
 
 
 def signature(channel: Channel, inputs: Sequence[Channel]) -> str:
