@@ -20,11 +20,15 @@ from storage.catalogue.sites import (
 from storage.catalogue.specs import ChannelSpec
 from storage.catalogue.templates import Templates, read_templates, with_site
 
-FeatureFaults = Callable[[str, Mapping[str, Any]], list[str]]
-"""What is wrong with a feature of this kind and these parameters, in a person's words."""
+FeatureFaults = Callable[[str, Mapping[str, Any], int], list[str]]
+"""What is wrong with a feature of this kind, parameters and number of inputs, in sentences."""
 
 
-def no_feature_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:  # noqa: ARG001
+def no_feature_faults(
+    kind: str,  # noqa: ARG001
+    parameters: Mapping[str, Any],  # noqa: ARG001
+    inputs: int,  # noqa: ARG001
+) -> list[str]:
     """Take every feature as it is."""
     return []
 
@@ -136,8 +140,8 @@ def resolve_drafts(
     for draft in derived:
         feature = draft.channel.feature
         if feature is not None:
-            for message in feature_faults(feature.kind, feature.parameters):
-                faults.add(draft.place, f"the feature of {draft.channel.id}: {message}")
+            for message in feature_faults(feature.kind, feature.parameters, len(feature.inputs)):
+                faults.add(draft.place, f"the feature of {draft.scope.what}: {message}")
     channels = [draft.channel for draft in (*measured, *derived)]
     for draft in (*measured, *derived):
         channels.extend(fault_channels(draft, templates))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -95,8 +96,27 @@ def scope_of(
     return scope
 
 
-def resolve_limits(specs: Sequence[LimitSpec], scope: Scope) -> tuple[Limit, ...]:
+def resolve_limits(specs: tuple[LimitSpec, ...], scope: Scope) -> tuple[Limit, ...]:
     """Return the limits in numbers, mildest first; faults where they contradict one another."""
+    constant = _constant_limits(specs)
+    return constant if constant is not None else _resolve_limits(specs, scope)
+
+
+@lru_cache(maxsize=256)
+def _constant_limits(specs: tuple[LimitSpec, ...]) -> tuple[Limit, ...] | None:
+    """Return faultless limits that hold no expression, ``None`` for others.
+
+    Thousands of channels share a template's limits.
+    """
+    for spec in specs:
+        if isinstance(spec.value, Expression) or isinstance(spec.deadband, Expression):
+            return None
+    faults = Faults()
+    limits = _resolve_limits(specs, Scope(Place("", 1), "", faults, {}, {}, {}, ""))
+    return None if len(faults) else limits
+
+
+def _resolve_limits(specs: Sequence[LimitSpec], scope: Scope) -> tuple[Limit, ...]:
     placed: list[tuple[Limit, Place]] = []
     for spec in specs:
         value, deadband = scope.number(spec.value), scope.number(spec.deadband)

@@ -135,12 +135,12 @@ def _add_facility(site: Site, branch: Branch, templates: Templates, faults: Faul
     if kind and kind not in templates.kinds:
         known = list(templates.kinds)
         unknown(faults, branch.place_of("kind"), "kind of facility", kind, known)
-    if section.require("name"):
-        section.names("name", Text("", ""))
+    section.require("name")
     longitude, latitude = _location(section)
     attributes = section.mapping("attributes")
+    dossier = Section(attributes, faults, f"attributes of {facility}", attributes)
     for key in attributes:
-        Section(attributes, faults, f"attributes of {facility}", attributes).finite(key)
+        dossier.finite(key)
     read = Facility(
         id=facility,
         kind=kind,
