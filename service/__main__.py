@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -49,7 +48,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service, as the settings (LIFELINE_… and LIFELINE_SETTINGS=file.toml) say."""
-    from service.app import StartError, serve as run_service  # noqa: PLC0415  heavy
+    from service.app import StartError  # noqa: PLC0415  heavy
+    from service.app import serve as run_service  # noqa: PLC0415
     from service.logs import configure  # noqa: PLC0415
     from service.recovery import RecoveryError  # noqa: PLC0415
     from storage.catalogue.document import CatalogueError  # noqa: PLC0415
@@ -149,7 +149,7 @@ def real(
 @app.command()
 def check(files: Files) -> None:
     """Check catalogue files, and say what is in them or everything that is wrong."""
-    from analytics.features import feature_faults  # noqa: PLC0415
+    from service.catalogues import feature_faults  # noqa: PLC0415
     from storage.catalogue.check import check as check_files  # noqa: PLC0415
 
     report = check_files(files, _settings().templates, feature_faults=feature_faults)
@@ -176,4 +176,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

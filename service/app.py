@@ -17,7 +17,7 @@ from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
 from ingest.source import Source
-from ingest.wire import newest_time_ns
+from ingest.newest import newest_time_ns
 from service import pipeline
 from service.archiving import Archiver
 from service.catalogues import Catalogues
@@ -208,8 +208,8 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> Stores:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     journal = await SegmentJournal.open(
         settings.journal_folder(),
-        bytes_max=settings.journal_bytes_max,
-        age_s_max=settings.journal_age_s_max,
+        retain_bytes=settings.journal_bytes_max,
+        retain_age_s=settings.journal_age_s_max,
     )
     stack.push_async_callback(journal.close)
     state = await StateEngine.open(settings.state_location())

@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
-from analytics.features import feature_faults
+from analytics.features import KINDS, validate
 from api.ports import AdoptRequest, Refused
 from domain.catalogue import Catalogue, Channel
 from domain.journal import CatalogueChange, Record
@@ -19,6 +20,7 @@ from storage.catalogue.build import load_catalogue
 from storage.catalogue.document import CatalogueError
 from storage.catalogue.revisions import CatalogueStore
 from storage.catalogue.sites import Adoption
+from storage.state import StateEngine
 
 ACTIVATION_TIMEOUT_S = 10.0
 ACTIVATION_LOOK_S = 0.02
@@ -73,15 +75,8 @@ class Catalogues:
 
         Raises ``CatalogueError``, with nothing changed, where anything in them is wrong.
         """
-        latest = await self._store.latest_revision()
-        digest = digest_of(self._files, self._templates)
-        if self._files and digest != await self._store.digest_of_latest():
-            adoptions = await self._adoptions.adoptions()
-            catalogue = load_catalogue(
-                self._files, self._templates, adoptions=adoptions, feature_faults=feature_faults
-            )
-            latest = await self._store.save(catalogue, "files", self._now_ns(), "import", digest)
-            log.info("catalogue imported", revision=latest, channels=len(catalogue.channels))
+        adoptions = await self._adoptions.adoptions()
+        latest = await save_changed(self._files, self._templates, adoptions, self._store)
         if latest and self._active().revision != latest:
             await self._journal.append([CatalogueChange(latest, self._now_ns())])
 
@@ -124,6 +119,39 @@ class Catalogues:
                     await asyncio.sleep(ACTIVATION_LOOK_S)
         except TimeoutError:
             log.warning("the revision is in the journal and not yet active", revision=revision)
+
+
+def feature_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a feature's parameters, as ``storage.catalogue`` asks."""
+    return validate(kind, parameters) if kind in KINDS else []
+
+
+async def import_offline(settings: Settings) -> int:
+    """Import the configured files into the state database; return the newest revision.
+
+    The service activates it when it starts. Raises ``CatalogueError``.
+    """
+    state = await StateEngine.open(settings.state_location())
+    try:
+        store, adoptions = CatalogueStore(state), await AdoptionStore(state).adoptions()
+        return await save_changed(settings.catalogue, settings.templates, adoptions, store)
+    finally:
+        await state.close()
+
+
+async def save_changed(
+    files: Sequence[Path], templates: Path, adoptions: Sequence[Adoption], store: CatalogueStore
+) -> int:
+    """Save the files' catalogue where they changed, and return the newest revision."""
+    digest = digest_of(files, templates)
+    if not files or digest == await store.digest_of_latest():
+        return await store.latest_revision()
+    catalogue = load_catalogue(
+        files, templates, adoptions=adoptions, feature_faults=feature_faults
+    )
+    revision = await store.save(catalogue, "files", time.time_ns(), "import", digest)
+    log.info("catalogue imported", revision=revision, channels=len(catalogue.channels))
+    return revision
 
 
 def digest_of(files: Sequence[Path], templates: Path) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,6 +49,10 @@ class LivePicture:
         return self._clock.now_ns()
 
 
+AnyAlarmFilter = AlarmFilter | alarmlist.AlarmFilter
+FILTER_FIELDS = tuple(field.name for field in fields(alarmlist.AlarmFilter))
+
+
 class StoreView(AlarmStore):
     """The store, with the books and the gateways as of the last row evaluated."""
 
@@ -59,21 +64,11 @@ class StoreView(AlarmStore):
         self._committer = committer
         self._archiver = archiver
 
-    async def page(self, wanted: AlarmFilter) -> Page[Alarm]:
-        """Return a page of alarms."""
-        return await self.alarms(
-            alarmlist.AlarmFilter(
-                state=alarmlist.AlarmState(wanted.state),
-                grades=frozenset() if wanted.grade is None else frozenset({wanted.grade}),
-                facility_kind=wanted.kind,
-                facility=wanted.facility,
-                channel=wanted.channel,
-                instrument=wanted.instrument,
-                since_ns=wanted.since_ns,
-                cursor=wanted.cursor,
-                limit=wanted.limit,
-            )
-        )
+    async def alarms(self, wanted: AnyAlarmFilter) -> Page[Alarm]:
+        """Return a page of alarms; the interface's filter has the store's fields."""
+        state = alarmlist.AlarmState(wanted.state)
+        given = {name: getattr(wanted, name) for name in FILTER_FIELDS}
+        return await super().alarms(alarmlist.AlarmFilter(**{**given, "state": state}))
 
     async def accounts(self) -> Accounts:
         """Return the books, with what the archive has not taken yet as pending."""

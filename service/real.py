@@ -3,7 +3,6 @@
 One table comes out: what was sent and where it went, the alarms beside the truth, the seconds.
 """
 
-import asyncio
 import json
 import socket
 import sys
@@ -105,15 +104,17 @@ async def run_real(folders: Sequence[Path], data: Path) -> bool:
 async def _replay(recording: Recording) -> Replayed:
     console.print(f"Replaying {recording.name.en} …", style="dim")
     began_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="lifeline-real-") as folder:
-        with _service(recording, Path(folder)) as (api, mqtt_url):
-            sent = await publish_recording(recording, mqtt_url)
-            books = _settled_books(api, sent)
-            seconds = time.monotonic() - began_s
-            evidence = _evidence(api, recording)
-            findings = [judge(one, evidence) for one in recording.document.expect]
-            findings += _accounting(api, sent, books)
-            return Replayed(recording, sent, books, findings, _alarm_lines(api), seconds)
+    with (
+        tempfile.TemporaryDirectory(prefix="lifeline-real-") as folder,
+        _service(recording, Path(folder)) as (api, mqtt_url),
+    ):
+        sent = await publish_recording(recording, mqtt_url)
+        books = _settled_books(api, sent)
+        seconds = time.monotonic() - began_s
+        evidence = _evidence(api, recording)
+        findings = [judge(one, evidence) for one in recording.document.expect]
+        findings += _accounting(sent, books)
+        return Replayed(recording, sent, books, findings, _alarm_lines(api), seconds)
 
 
 @contextmanager
@@ -224,7 +225,7 @@ def _series(api: Api, channel: str) -> tuple[Int64s, Float64s]:
         start = page["items"][-1]["time"]
 
 
-def _accounting(api: Api, sent: Sent, books: dict[str, dict[str, Any]]) -> list[Finding]:
+def _accounting(sent: Sent, books: dict[str, dict[str, Any]]) -> list[Finding]:
     readings = sum(book["readings"]["total"] for book in books.values())
     balanced = all(book["balanced"] for book in books.values())
     stored = sum(book["readings"]["stored"] for book in books.values())

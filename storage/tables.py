@@ -190,3 +190,11 @@ catalogue_revisions = Table(
     Column("digest", String, nullable=False),
     Column("document", LargeBinary, nullable=False),
 )
+
+adoptions = Table(
+    "adoptions",
+    metadata,
+    Column("gateway", String, primary_key=True),
+    Column("sent_as", String, primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)

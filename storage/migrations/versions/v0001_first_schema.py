@@ -220,6 +220,16 @@ def _create_catalogue_revisions() -> None:
     )
 
 
+def _create_adoptions() -> None:
+    op.create_table(
+        "adoptions",
+        sa.Column("gateway", sa.String(), nullable=False),
+        sa.Column("sent_as", sa.String(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("gateway", "sent_as", name=op.f("pk_adoptions")),
+    )
+
+
 def upgrade() -> None:
     """Create every table, and the one row of progress."""
     _create_progress()
@@ -234,11 +244,13 @@ def upgrade() -> None:
     _create_api_keys()
     _create_audit()
     _create_catalogue_revisions()
+    _create_adoptions()
 
 
 def downgrade() -> None:
     """Drop every table, with its indexes."""
     for table in (
+        "adoptions",
         "catalogue_revisions",
         "audit",
         "api_keys",
