@@ -42,7 +42,7 @@ const WORDS = {
     partial: "Some of this could not be refreshed: {detail}",
     notReady: "The service is not ready: {detail}",
     red: "Red", orange: "Orange", yellow: "Yellow", blue: "Blue", normal: "Normal", none: "No data",
-    level_red: "I", level_orange: "II", level_yellow: "III", level_blue: "IV",
+    level_red: "Grade I", level_orange: "Grade II", level_yellow: "Grade III", level_blue: "Grade IV",
     faults: "Instrument faults", openAlarms: "Alarms {n}", openFaults: "Faults {n}", noAlarms: "No alarms",
     freshOf: "{n} of {of} channels current", noFresh: "Nothing current", allFresh: "Data current",
     unacknowledged: "Unacknowledged", acknowledged: "Acknowledged", acknowledgedBy: "Acknowledged by {who}",
