@@ -406,7 +406,7 @@ class Source:
             connection = _Connection(self._url, self._client_id, self._take, self._tell)
             await self._use(connection)
             if connection.subscribed:
-                failures = 0
+                failures, self._pinned_version = 0, True
             elif not connection.answered and connection.refusal and not self._pinned_version:
                 # Brokers that do not know MQTT 5 refuse it, or hang up: try the other version.
                 self._url = dataclasses.replace(self._url, version_3=not self._url.version_3)
