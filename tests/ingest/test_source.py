@@ -217,6 +217,7 @@ async def test_the_socket_is_left_alone_while_too_much_is_unsettled(private_brok
         await until(lambda: source.unsettled_frames >= 5)
         assert source._connection is not None
         assert not source._connection.reading
+        source._connection.client.ping_blindly()  # what it does each 10 s of such a pause
         unsettled = source.unsettled_frames
         groups = await take(source, unsettled, settle=False)
         for group in groups:
