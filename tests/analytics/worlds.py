@@ -1,13 +1,11 @@
 """Small worlds for the core's tests: catalogues, rows of a journal, and ways of running them."""
 
-import math
 import random
 from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
 
-from analytics.core import Core
 from domain.catalogue import Catalogue, Channel, Checks, Feature, Gateway, Limit, Text
 from domain.grade import FaultKind, Grade, Side
 from domain.journal import Tick
@@ -283,19 +281,11 @@ def assert_same(one, other):
 
 
 def random_cuts(rng, count):
-    share = rng.choice((0.03, 0.3, 1.0))
+    share = rng.choice((0.02, 0.05, 0.2))
     return {place for place in range(count) if rng.random() < share}
-
-
-def is_finite(values):
-    return all(math.isfinite(value) for value in values)
 
 
 def make_world(seed, count=150):
     rng = random.Random(seed)
     of = random_catalogue(rng)
     return of, random_rows(rng, of, count)
-
-
-def fresh(of):
-    return Core(of)
