@@ -11,8 +11,8 @@ from analytics.evidence import rejudge
 from domain.catalogue import Checks
 from domain.grade import Grade, Side
 from tests.analytics.worlds import (
-    S,
     START,
+    S,
     brief,
     catalogue,
     feed,
@@ -86,7 +86,7 @@ def test_a_failing_reading_neither_advances_nor_breaks_a_run():
 
 def test_n_of_m_readings_open_the_limit_and_a_release_empties_the_history():
     limits = [high(10, n=3, m=5)]
-    points = enumerate([11, 0, 11, 0, 11, 0, 0, 11, 11, 0, 11])
+    points = list(enumerate([11, 0, 11, 0, 11, 0, 0, 11, 11, 0, 11]))
     assert judge(limits, points) == [
         (4, "HIGH", "normal", "red", 10),
         (5, "HIGH", "red", "normal", 10),

@@ -75,7 +75,10 @@ def batch(rows, heard=(), status=()):
 def feed(core, points, index=0, seq=1):
     """Step ``core`` with (seconds after START, value) of one channel; return what it judged."""
     times = [START + round(s * S) for s, _ in points]
-    rows = [(seq + i, index, t, v, t, 0) for i, (t, (_, v)) in enumerate(zip(times, points))]
+    rows = [
+        (seq + i, index, t, v, t, 0)
+        for i, (t, (_, v)) in enumerate(zip(times, points, strict=True))
+    ]
     return core.step(batch(rows, heard=[0]))
 
 
@@ -157,18 +160,17 @@ def random_catalogue(rng, revision=1):
     gateways = tuple(
         Gateway(g, "d", NAME, "f", upload_interval_s=rng.choice((0.0, 2.0))) for g in ("g", "h")
     )
-    channels = []
-    for k in range(4):
-        channels.append(
-            measured(
-                f"m{k}",
-                gateway=rng.choice(("g", "h")),
-                sample_interval_s=rng.choice((0.02, 0.5, 1.0)),
-                checks=random_checks(rng) if rng.random() < 0.8 else Checks(),
-                limits=random_limits(rng),
-                on_change=rng.random() < 0.25,
-            )
+    channels = [
+        measured(
+            f"m{k}",
+            gateway=rng.choice(("g", "h")),
+            sample_interval_s=rng.choice((0.02, 0.5, 1.0)),
+            checks=random_checks(rng) if rng.random() < 0.8 else Checks(),
+            limits=random_limits(rng),
+            on_change=rng.random() < 0.25,
         )
+        for k in range(4)
+    ]
     for k in range(rng.randint(1, 5)):
         feature = random_feature(rng, [c.id for c in channels])
         channels.append(
@@ -240,14 +242,13 @@ def run(core, rows, cuts=(), between=lambda core: core):
     changes, series, counts = [], defaultdict(list), np.zeros(3, np.int64)
 
     def take(judged):
-        nonlocal counts
         changes.extend(judged.changes)
         readings = judged.readings
         names = [readings.channel_ids[i] for i in readings.channel.tolist()]
         columns = (readings.time_ns.tolist(), readings.value.tolist(), readings.quality.tolist())
         for name, *reading in zip(names, *columns, strict=True):
             series[name].append(tuple(reading))
-        counts = counts + [judged.stored.sum(), judged.late.sum(), judged.future.sum()]
+        counts[:] += [judged.stored.sum(), judged.late.sum(), judged.future.sum()]
 
     frames = []
 
