@@ -81,12 +81,12 @@ class DuckArchive:
             "threads": 1,
             "memory_limit": memory_limit,
             "temp_directory": str(folder / "spill"),
-            "parquet_metadata_cache": True,
             "autoinstall_known_extensions": False,
         }
         try:
             sealed.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(str(folder / "archive.duckdb"), config=config)
+            connection.execute("SET parquet_metadata_cache = true")
             prepare(connection)
             tidy(connection, sealed)
             return cls(folder, connection, slice_rows, step)
