@@ -20,11 +20,13 @@ class Unit(StrEnum):
 class Fate(StrEnum):
     """What became of it."""
 
+    RECEIVED = "received"  # counted on its own, before any other: what the others must add up to
     DECODED = "decoded"
     DUPLICATE = "duplicate"
     UNDECODABLE = "undecodable"
     STORED = "stored"
-    LATE = "late"  # of the stored
+    LATE = "late"  # of the stored and pending
+    PENDING = "pending"  # judged, and on the way to the archive
     UNREGISTERED = "unregistered"
     REJECTED = "rejected"
     QUARANTINED = "quarantined"

@@ -1,0 +1,85 @@
+"""What every route needs, in one place."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import Annotated, TypeVar, cast
+
+from fastapi import Depends, Request
+
+from api.metrics import ApiMetrics
+from api.picture import Pictures
+from api.pool import Pool
+from api.ports import Ports
+from api.present import transition_out
+from api.settings import ApiSettings
+from api.stream import Hub
+from domain.alarm import Transition
+from domain.catalogue import Catalogue
+from domain.readings import Latest
+
+T = TypeVar("T")
+
+
+class Context:
+    """The ports, and what the interface builds upon them."""
+
+    def __init__(self, ports: Ports, settings: ApiSettings) -> None:
+        self.ports = ports
+        self.settings = settings
+        self.metrics = ApiMetrics(ports.registry)
+        self.archive_pool = Pool(
+            "archive",
+            settings.archive_threads,
+            settings.archive_waiting_max,
+            settings.archive_timeout_s,
+        )
+        # Looking at the live picture is quick, but there may be many channels.
+        self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s)
+        self.pictures = Pictures(ports.live, self.live_pool)
+        self.hub = Hub(ports.store, self.encode, settings.stream_ring)
+        self.listeners = 0
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The active revision."""
+        return self.ports.live.catalogue()
+
+    def encode(self, number: int, transition: Transition) -> bytes:
+        """Return a transition as it goes onto the stream."""
+        document = transition_out(number, transition, self.catalogue, self.ports.alarm_text)
+        return document.model_dump_json().encode()
+
+    async def latest(self, channel_ids: Sequence[str]) -> dict[str, Latest]:
+        """Return the newest readings of these channels."""
+        if not channel_ids:
+            return {}
+        look: Callable[[], dict[str, Latest]] = partial(self._look, channel_ids)
+        return await self.live_pool.run(look)
+
+    def _look(self, channel_ids: Sequence[str]) -> dict[str, Latest]:
+        return dict(self.ports.live.latest(channel_ids))
+
+    async def counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass on a listener's events; it counts as one for as long as it takes them."""
+        self.listeners += 1
+        self.metrics.listeners.set(self.listeners)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            self.listeners -= 1
+            self.metrics.listeners.set(self.listeners)
+
+    def close(self) -> None:
+        """End the streams and let the threads go."""
+        self.hub.close()
+        self.archive_pool.close()
+        self.live_pool.close()
+
+
+def context_of(request: Request) -> Context:
+    """Return the application's context."""
+    return cast("Context", request.app.state.context)
+
+
+Here = Annotated[Context, Depends(context_of)]

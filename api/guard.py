@@ -1,0 +1,118 @@
+"""What stands before every route: bounds on bodies, and the headers of every answer."""
+
+import asyncio
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import MEDIA_TYPE, problem_body
+
+_CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
+
+class SecureHeaders:
+    """Gives every answer the headers that keep a browser from harm; nothing is kept in caches."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and add the headers to its answer."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class _UnfitError(Exception):
+    def __init__(self, status: int, detail: str, remedy: str) -> None:
+        super().__init__(detail)
+        self.answer = (status, detail, remedy)
+
+
+class BoundedBody:
+    """Reads the whole body before the route is asked: at most so many bytes, within so long.
+
+    Every body of this interface is small, so none needs to be streamed.
+    """
+
+    def __init__(self, app: ASGIApp, bytes_max: int, timeout_s: float) -> None:
+        self._app = app
+        self._bytes_max = bytes_max
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its body in hand, or answer 413 or 408."""
+        if scope["type"] != "http" or not _announces_body(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await self._read(scope, receive)
+        except _UnfitError as unfit:
+            await _refuse(send, *unfit.answer)
+            return
+        if body is None:  # the caller has gone
+            return
+        first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return first.pop() if first else await receive()
+
+        await self._app(scope, replay, send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and (len(announced) > 12 or int(announced) > self._bytes_max):
+            raise self._too_large()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return None
+                    body += message.get("body", b"")
+                    if len(body) > self._bytes_max:
+                        raise self._too_large()
+                    if not message.get("more_body"):
+                        return bytes(body)
+        except TimeoutError:
+            raise _UnfitError(408, "The body took too long to come.", "Send it at once.") from None
+
+    def _too_large(self) -> _UnfitError:
+        return _UnfitError(
+            413,
+            f"The body is larger than {self._bytes_max} bytes.",
+            f"Send at most {self._bytes_max} bytes.",
+        )
+
+
+def _announces_body(scope: Scope) -> bool:
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names or b"transfer-encoding" in names
+
+
+async def _refuse(send: Send, status: int, detail: str, remedy: str) -> None:
+    body = problem_body(status, detail, remedy)
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),  # the rest of the body is not read
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,262 @@
+"""What the interface needs from the rest of the house; ``service/app.py`` hands over the real objects."""
+
+# ruff: noqa: D102  protocols of plain data say what their fields mean in one place
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from domain.accounting import Accounts, Reject
+from domain.alarm import Alarm, CommandResult, Transition
+from domain.catalogue import Catalogue, Channel, Text
+from domain.grade import Condition, Grade
+from domain.readings import Float64s, Int64s, Latest, UInt8s
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Refused(Exception):  # noqa: N818  a decision, not a defect
+    """A request that the house refuses: ``status`` is HTTP's, ``remedy`` what to do about it."""
+
+    def __init__(self, status: int, problem: str, remedy: str = "") -> None:
+        super().__init__(problem)
+        self.status = status
+        self.problem = problem
+        self.remedy = remedy
+
+
+class Page(Protocol[T_co]):
+    """A part of a list; ``next`` is the cursor of the part after it, ``None`` at the end."""
+
+    @property
+    def items(self) -> Sequence[T_co]: ...
+    @property
+    def next(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFilter:
+    """Which alarms; ``None`` leaves a filter out.
+
+    ``state``: ``all``, ``open``, ``ended``, ``active`` (open and out of bounds now) or
+    ``unacknowledged`` (open and not yet seen). ``grades``: the worst grade so far is among them, or,
+    for an open alarm, the grade now; empty leaves them out. ``since_ns``: something happened to it
+    at this time or later.
+    """
+
+    state: str = "all"
+    grades: frozenset[Grade] = frozenset()
+    facility_kind: str | None = None
+    facility: str | None = None
+    channel: str | None = None
+    condition: Condition | None = None
+    instrument: bool | None = None
+    since_ns: int | None = None
+    cursor: str | None = None
+    limit: int = 100
+
+
+class GatewayStatus(Protocol):
+    """What is known of a gateway's presence; ``online`` is its own word, ``None`` before any."""
+
+    @property
+    def gateway(self) -> str: ...
+    @property
+    def online(self) -> bool | None: ...
+    @property
+    def last_heard_ns(self) -> int: ...
+    @property
+    def since_ns(self) -> int: ...
+
+
+class Inboxed(Protocol):
+    """A name that the catalogue does not know, with what was seen of it."""
+
+    @property
+    def gateway(self) -> str: ...
+    @property
+    def channel_name(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def first_seen_ns(self) -> int: ...
+    @property
+    def last_seen_ns(self) -> int: ...
+    @property
+    def last_time_ns(self) -> int: ...
+    @property
+    def last_value(self) -> float: ...
+
+
+class Store(Protocol):
+    """The alarms and the books, as committed. A cursor it cannot read raises ``ValueError``."""
+
+    async def alarms(self, wanted: AlarmFilter, /) -> Page[Alarm]:
+        """Return alarms, raised last first."""
+
+    async def alarm(self, alarm_id: str) -> Alarm | None:
+        """Return one alarm."""
+
+    async def alarm_transitions(self, alarm_id: str) -> Sequence[tuple[int, Transition]]:
+        """Return the numbered transitions of an alarm in their order, with evidence."""
+
+    async def transitions(self, after: int, limit: int) -> Sequence[tuple[int, Transition]]:
+        """Return up to ``limit`` transitions with a number above ``after``, ascending."""
+
+    async def accounts(self) -> Accounts:
+        """Return the books of all gateways."""
+
+    async def quarantine(self, gateway: str | None, cursor: str | None, limit: int) -> Page[Reject]:
+        """Return what was refused, newest first."""
+
+    async def unregistered(self, cursor: str | None, limit: int) -> Page[Inboxed]:
+        """Return the inbox of unknown names."""
+
+    async def gateways(self) -> Sequence[GatewayStatus]:
+        """Return the presence of every gateway that was ever heard."""
+
+
+class Series(Protocol):
+    """Readings of one channel, ascending in time; columns of one length."""
+
+    @property
+    def time_ns(self) -> Int64s: ...
+    @property
+    def value(self) -> Float64s: ...
+    @property
+    def quality(self) -> UInt8s: ...
+
+
+class Buckets(Protocol):
+    """Aggregates of one channel, ascending in time; empty buckets are left out."""
+
+    @property
+    def start_ns(self) -> Int64s: ...
+    @property
+    def count(self) -> Int64s: ...
+    @property
+    def min(self) -> Float64s: ...
+    @property
+    def max(self) -> Float64s: ...
+    @property
+    def mean(self) -> Float64s: ...
+    @property
+    def last(self) -> Float64s: ...
+
+
+class Archive(Protocol):
+    """The kept readings; synchronous, called from a bounded pool of threads."""
+
+    def read(self, channel_id: str, start_ns: int, end_ns: int, limit: int) -> Series:
+        """Return the first ``limit`` readings in [start, end)."""
+
+    def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
+        """Return aggregates over [start, end) by buckets of ``bucket_ns``."""
+
+
+class Live(Protocol):
+    """The picture of this moment. All methods may be called from any thread."""
+
+    def catalogue(self) -> Catalogue:
+        """Return the active revision."""
+
+    def latest(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
+        """Return the latest readings and grades; of all channels where no ids are given."""
+
+    def open_alarms(self) -> Sequence[Alarm]:
+        """Return the alarms that have not ended."""
+
+    def now_ns(self) -> int:
+        """Return the time of the last tick: the wall's, or the data's with ``--clock data``."""
+
+
+class Commands(Protocol):
+    """Operators' verbs; each is a journal row before it takes effect."""
+
+    async def submit(self, verb: str, arguments: dict[str, Any], author: str) -> CommandResult:
+        """Append the command and return its result once it is judged and committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptRequest:
+    """What an unregistered name is to become: ``channel`` is the id within the facility."""
+
+    facility: str
+    channel: str
+    name: Text
+    quantity: str
+    sample_interval_s: float | None
+    author: str
+
+
+class Adoption(Protocol):
+    """Takes unregistered names into the catalogue, as a new revision."""
+
+    async def adopt(self, gateway: str, name: str, request: AdoptRequest) -> Channel:
+        """Return the new channel; raises :class:`Refused`."""
+
+
+Written = Sequence[tuple[int, Transition]]
+
+
+class Stream(Protocol):
+    """Tells of transitions right after their commit."""
+
+    def subscribe(self, listener: Callable[[Written], None]) -> Callable[[], None]:
+        """Call ``listener`` on the event loop with each commit; returns how to stop that.
+
+        Numbers rise from call to call.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must be well for the service to be of use."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Health(Protocol):
+    """How the service is."""
+
+    def live(self) -> bool:
+        """Return False where only a restart helps."""
+
+    async def ready(self) -> Sequence[Check]:
+        """Return the checks: journal, state, archive, broker, judgement and the like."""
+
+
+class Key(Protocol):
+    """An API key: ``role`` is ``viewer``, ``operator`` or ``admin``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
+class Keys(Protocol):
+    """The keys that were given out."""
+
+    async def find_key(self, secret: str) -> Key | None:
+        """Return the key with this secret."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything the interface is handed. ``registry`` is the process's metrics."""
+
+    live: Live
+    store: Store
+    archive: Archive
+    commands: Commands
+    adoption: Adoption
+    stream: Stream
+    health: Health
+    keys: Keys
+    alarm_text: Callable[[Alarm, Catalogue], Text]
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -1,0 +1,159 @@
+"""Readings of a channel out of the archive: bounded spans, bounded answers, in a bounded pool."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.context import Context
+from api.errors import bad_request
+from api.lists import QueryTime, bad_cursor, decode_cursor, encode_cursor, parse_time
+from api.ports import Archive, Buckets, Series
+from api.present import finite, quantity_of, time_text
+from domain.catalogue import Catalogue, Channel
+from domain.time import NS_PER_S, TIME_NS_MAX
+
+POINTS_MAX = 20_000
+HOUR_NS = 3600 * NS_PER_S
+_UNITS_NS = {"ms": NS_PER_S // 1000, "s": NS_PER_S, "m": 60 * NS_PER_S, "h": HOUR_NS}
+_UNITS_NS["d"] = 24 * HOUR_NS
+_BUCKET = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)?", re.ASCII)
+
+
+def parse_bucket(text: str) -> int:
+    """Return the nanoseconds of ``60s``, ``5m``, ``1h``, or of a plain number of seconds.
+
+    >>> parse_bucket("5m")
+    300000000000
+    """
+    match = _BUCKET.fullmatch(text)
+    bucket_ns = round(float(match[1]) * _UNITS_NS[match[2] or "s"]) if match else 0
+    if not NS_PER_S // 1000 <= bucket_ns <= 366 * _UNITS_NS["d"]:
+        raise ValueError("not a bucket from 1ms to 366d — give such as 60s, 5m or 1h, or seconds")
+    return bucket_ns
+
+
+def _check_bucket(text: str) -> str:
+    parse_bucket(text)
+    return text
+
+
+class ReadingsQuery(BaseModel):
+    """Which readings. ``cursor`` goes on where the part before ended."""
+
+    model_config = ConfigDict(extra="forbid")
+    start: QueryTime | None = Field(None, description="Default: an hour before the end.")
+    end: QueryTime | None = Field(None, description="Default: now.")
+    bucket: Annotated[str, AfterValidator(_check_bucket)] | None = Field(
+        None, description="60s, 5m, 1h, or seconds: minimum, maximum, mean and last of each."
+    )
+    limit: int = Field(5000, ge=1, le=POINTS_MAX, description="How many points at most.")
+    cursor: str | None = Field(None, pattern=r"^[\x21-\x7e]{1,64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to read: [start, end), raw or by buckets."""
+
+    channel: str
+    start_ns: int
+    end_ns: int
+    bucket_ns: int | None
+    limit: int
+
+
+def resolve(channel_id: str, query: ReadingsQuery, now_ns: int) -> Span:
+    """Return the span that ``query`` means; raises a problem where it is empty or too large."""
+    end_ns = parse_time(query.end) if query.end else min(now_ns + 1, TIME_NS_MAX)
+    start_ns = parse_time(query.start) if query.start else max(end_ns - HOUR_NS, 0)
+    if start_ns >= end_ns:
+        raise bad_request("query.start", "start is not before end", "give start < end")
+    bucket_ns = parse_bucket(query.bucket) if query.bucket else None
+    if query.cursor:
+        start_ns = _resume(query.cursor, start_ns, end_ns)
+    if bucket_ns is not None and (end_ns - start_ns) / bucket_ns > POINTS_MAX:
+        needed_s = (end_ns - start_ns) / POINTS_MAX / NS_PER_S
+        raise bad_request(
+            "query.bucket",
+            f"the span has more than {POINTS_MAX} buckets",
+            f"give a bucket of at least {needed_s:.3f}s, or a shorter span",
+        )
+    return Span(channel_id, start_ns, end_ns, bucket_ns, query.limit)
+
+
+def _resume(cursor: str, start_ns: int, end_ns: int) -> int:
+    text = decode_cursor(cursor)
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise bad_cursor()
+    if not start_ns <= int(text) < end_ns:
+        raise bad_request("query.cursor", "the cursor is of another span", "keep start and end")
+    return int(text)
+
+
+def raw_items(series: Series, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+    """Return up to ``limit`` readings, and the time of the first that is left over."""
+    times = series.time_ns.tolist()
+    rows = zip(times, series.value.tolist(), series.quality.tolist(), strict=True)
+    items = [
+        {"time": time_text(time_ns), "value": finite(value), "quality": quality}
+        for time_ns, value, quality in rows
+    ]
+    return items[:limit], times[limit] if len(times) > limit else None
+
+
+def bucket_items(buckets: Buckets, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+    """Return up to ``limit`` buckets, and the start of the first that is left over."""
+    starts, counts = buckets.start_ns.tolist(), buckets.count.tolist()
+    figures = zip(
+        buckets.min.tolist(),
+        buckets.max.tolist(),
+        buckets.mean.tolist(),
+        buckets.last.tolist(),
+        strict=True,
+    )
+    items = [
+        {
+            "start": time_text(start_ns),
+            "count": count,
+            "min": finite(low),
+            "max": finite(high),
+            "mean": finite(mean),
+            "last": finite(last),
+        }
+        for start_ns, count, (low, high, mean, last) in zip(starts, counts, figures, strict=True)
+    ]
+    return items[:limit], starts[limit] if len(starts) > limit else None
+
+
+def answer(archive: Archive, span: Span, head: dict[str, Any]) -> bytes:
+    """Return the finished document; reading and encoding both take place in the pool."""
+    if span.bucket_ns is None:
+        series = archive.read(span.channel, span.start_ns, span.end_ns, span.limit + 1)
+        items, following_ns = raw_items(series, span.limit)
+    else:
+        buckets = archive.read_buckets(span.channel, span.start_ns, span.end_ns, span.bucket_ns)
+        items, following_ns = bucket_items(buckets, span.limit)
+    cursor = None if following_ns is None else encode_cursor(str(following_ns))
+    return json.dumps({**head, "items": items, "next": cursor}, allow_nan=False).encode()
+
+
+async def read(
+    here: Context, channel: Channel, catalogue: Catalogue, query: ReadingsQuery
+) -> Response:
+    """Return the readings that ``query`` asks for."""
+    span = resolve(channel.id, query, here.ports.live.now_ns())
+    quantity = quantity_of(channel, catalogue)
+    symbol = quantity and {"zh": quantity.symbol.zh, "en": quantity.symbol.en}
+    head = {
+        "channel": channel.id,
+        "unit": quantity.unit if quantity else None,
+        "symbol": symbol,
+        "start": time_text(span.start_ns),
+        "end": time_text(span.end_ns),
+        "bucket_s": None if span.bucket_ns is None else span.bucket_ns / NS_PER_S,
+    }
+    body = await here.archive_pool.run(lambda: answer(here.ports.archive, span, head))
+    return Response(body, media_type="application/json")
