@@ -17,16 +17,24 @@ CONVOY_STRAIN_PER_MM = 1.4  # um/m of live-load strain for each mm of deflection
 
 
 def bridge(
-    gateway: str, district: str, seed: int, *, convoy: Course = still, acceleration: bool = True
+    gateway: str,
+    district: str,
+    seed: int,
+    *,
+    convoy: Course = still,
+    busy: float = 1.0,
+    acceleration: bool = True,
 ) -> Station:
     """Return a bridge.
 
-    ``convoy`` is the deflection in mm that exceptional loads add at midspan. Sent: strain S1 to S3
+    ``convoy`` is the deflection in mm that exceptional loads add at midspan, ``busy`` scales the
+    everyday traffic. Sent: strain S1 to S3
     (um/m), deflection D1 (mm), bearing displacement B1 and B2 (mm), cable force C1 and C2 (kN),
     structure temperature T1 (Cel), acceleration A1 (m/s2).
     """
     key = key_of(seed, gateway)
-    load = total(traffic(key, 12.0, 5.0, 12.0), traffic(key + 2, 45.0, 8.0, 6.0), convoy)
+    cars, lorries = traffic(key, 12.0, 5.0, 12.0), traffic(key + 2, 45.0, 8.0, 6.0)
+    load = total(times(busy, total(cars, lorries)), convoy)
 
     def signal(name: str, interval_s: float, deviation: float, *parts: Course) -> Signal:
         course = total(*parts, noise(key_of(key, name), deviation, interval_s))

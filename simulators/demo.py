@@ -94,8 +94,10 @@ def _bridges(script: Script, seed: int) -> tuple[Station, ...]:
     heavy = swell(script.first(8.0), 25.0, 20.0, 25.0, 149.0)
     light = swell(script.at(760.0, (19_200.0, 6_600.0, 1_900.0)), 30.0, 25.0, 30.0, 122.0)
     riverside = bridge("gw-bridge-riverside", "binjiang", seed, convoy=total(heavy, light))
-    narrow = swell(script.second(1_010.0), 20.0, 20.0, 20.0, 50.0)
-    willow = bridge("gw-bridge-willow", "gucheng", seed, convoy=narrow, acceleration=False)
+    narrow = swell(script.second(1_010.0), 20.0, 20.0, 20.0, 47.0)
+    willow = bridge(
+        "gw-bridge-willow", "gucheng", seed, convoy=narrow, busy=0.35, acceleration=False
+    )
     frozen = stuck(script.first(600.0, (9_000.0,)), 660.0)
     return riverside, willow.with_signal("S2", frozen)
 
@@ -104,7 +106,7 @@ def _tunnels(script: Script, seed: int) -> tuple[Station, ...]:
     jam = swell(script.first(20.0), 70.0, 260.0, 240.0, 200.0)
     queue = swell(script.second(560.0, (14_400.0,)), 120.0, 120.0, 180.0, 95.0)
     north = tunnel("gw-tunnel-north", "nanling", seed, jam=total(jam, queue))
-    smoke = swell(script.second(400.0, (10_200.0,)), 60.0, 90.0, 150.0, 5.0)
+    smoke = swell(script.second(400.0, (10_200.0,)), 60.0, 150.0, 150.0, 6.8)
     lake = tunnel("gw-tunnel-lake", "binjiang", seed, smoke=smoke)
     return north.with_signal("V1", spike(script.at(900.0), 60.0, 25.0)), lake
 
@@ -118,7 +120,7 @@ def _gas(script: Script, seed: int) -> tuple[Station, ...]:
 
 
 def _drainage(script: Script, seed: int) -> tuple[Station, ...]:
-    cloudburst = Storm(script.first(5.0), 0.9, 0.34, 0.75, rain_s=300.0)
+    cloudburst = Storm(script.first(5.0), 0.8, 0.285, 0.75, rain_s=260.0)
     shower = Storm(script.second(60.0, (16_800.0,)), 0.6, 0.11, 0.3, rain_s=300.0)
     return (
         drainage("gw-drain-station", "gucheng", seed, storms=(cloudburst,)),

@@ -20,6 +20,8 @@ HEARTBEAT_NS = 60 * NS_PER_S
 TRIPS_MAX = 9
 FLOORS = 24
 SPEED_M_S = 1.75
+EXPRESS_M_S = 2.5
+EXPRESS_FLOORS = 10
 FLOOR_M = 3.2
 NAMES = ("fault_code", "service_mode", "door", "floor", "passenger", "car_speed")
 
@@ -150,7 +152,8 @@ class Timetable:
 def _trip(start_ns: int, floor: int, target: int) -> Iterator[Event]:
     """Yield one trip, at most 60 s with the doors: in, up or down past each floor, and out."""
     whole_ns = start_ns // NS_PER_MS * NS_PER_MS
-    per_floor_s = FLOOR_M / SPEED_M_S / (1.5 if abs(target - floor) > 10 else 1.0)
+    speed_m_s = EXPRESS_M_S if abs(target - floor) > EXPRESS_FLOORS else SPEED_M_S
+    per_floor_s = FLOOR_M / speed_m_s
 
     def at(after_s: float) -> int:
         return whole_ns + round(after_s * 1000) * NS_PER_MS
@@ -158,7 +161,7 @@ def _trip(start_ns: int, floor: int, target: int) -> Iterator[Event]:
     yield at(0.0), {"door": 1}
     yield at(3.0), {"passenger": 1}
     yield at(5.0), {"door": 0}
-    yield at(6.0), {"car_speed": SPEED_M_S * (1.5 if abs(target - floor) > 10 else 1.0)}
+    yield at(6.0), {"car_speed": speed_m_s}
     step = 1 if target > floor else -1
     for passed, number in enumerate(range(floor + step, target + step, step), start=1):
         yield at(6.0 + passed * per_floor_s), {"floor": number}

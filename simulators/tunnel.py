@@ -38,7 +38,7 @@ def tunnel(
         signal("CO1", 10.0, 0.6, fresh, times(6.0, flow), jam, decimals=1),
         signal("CO2", 10.0, 0.6, fresh, times(5.0, flow), times(0.6, jam), decimals=1),
         signal("VI1", 10.0, 0.06, daily(1.6, 0.5, 17.5), times(0.4, flow), smoke, times(0.01, jam)),
-        signal("W1", 10.0, 0.002, daily(0.04, 0.005, 6.0), flood, decimals=3),
+        signal("W1", 10.0, 0.002, daily(0.02, 0.005, 6.0), flood, decimals=3),
         signal("V1", 60.0, 0.03, daily(3.2, 0.15, 16.0)),
         signal("V2", 60.0, 0.03, daily(2.6, 0.12, 16.0)),
         signal("K1", 60.0, 0.002, daily(0.11, 0.008, 5.0), decimals=3),
