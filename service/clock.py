@@ -12,7 +12,7 @@ from typing import Protocol
 from domain.journal import Frame, Record, Tick
 from domain.time import NS_PER_S
 
-TICKS_PER_ADVANCE_MAX = 10
+TICKS_PER_ADVANCE_MAX = 4
 JUMP_NS_MAX = 86_400 * NS_PER_S
 
 
@@ -45,7 +45,7 @@ class DataClock:
 
     Each frame is stamped as received at that time. A jump of more than a day is believed when the
     next frame that carries a time confirms it, so that one absurd time stamp does not end a replay.
-    Between two frames at most ten ticks are made, on whole seconds.
+    Between two frames at most four ticks are made, on whole seconds.
     """
 
     def __init__(self, newest_time_ns: Callable[[Frame], int | None], start_ns: int = 0) -> None:

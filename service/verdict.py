@@ -125,7 +125,8 @@ def _graded(expectation: dict[str, Any], evidence: Evidence) -> Finding:
         for grade, time_ns in wanted.items()
     )
     back_ns = parse_rfc3339(expectation["returned"])
-    back = len(returns) == 1 and abs(returns[0] - back_ns) <= tolerance_ns
+    back_tolerance_ns = seconds_to_ns(expectation["returned_tolerance_s"])
+    back = len(returns) == 1 and abs(returns[0] - back_ns) <= back_tolerance_ns
     shown = ", ".join(f"{grade.word} {format_rfc3339(ns)}" for grade, ns in sorted(first.items()))
     words = f"{shown or 'no rise'}; returned {', '.join(map(format_rfc3339, returns)) or 'never'}"
     return Finding(near and back and set(first) == set(wanted), words)

@@ -195,12 +195,13 @@ def _values(
 
 
 def _column(path: Path, key: int | str, names: Sequence[str]) -> int:
+    """Return the number of a column: that of its name where there is one, else ``key`` itself."""
+    stripped = [name.strip() for name in names]
+    if key in stripped:
+        return stripped.index(str(key))
     if isinstance(key, int) or key.isdigit():
         return int(key)
-    stripped = [name.strip() for name in names]
-    if key not in stripped:
-        raise RecordingError(f"{path}: no column {key!r}; there are {', '.join(stripped)}")
-    return stripped.index(key)
+    raise RecordingError(f"{path}: no column {key!r}; there are {', '.join(stripped)}")
 
 
 class _TimeReader:
