@@ -3,12 +3,13 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.catalogue import Checks, Feature, Limit, Text
+from domain.catalogue import Catalogue, Checks, Feature, Limit, Text
 from domain.grade import Grade, Side
 from storage.catalogue import CatalogueError, load_catalogue
 
@@ -124,7 +125,8 @@ def places(value, path=()):
 def loads_or_is_refused(build, text):
     faults = ["city.yaml:1: none"]
     try:
-        build(text)
+        catalogue = build(text)
+        assert msgspec.json.decode(msgspec.json.encode(catalogue), type=Catalogue) == catalogue
     except CatalogueError as error:
         faults = str(error).splitlines()
     assert faults

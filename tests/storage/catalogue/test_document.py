@@ -43,6 +43,8 @@ def test_every_key_and_item_knows_its_line():
     [
         ("1", 1),
         ("-7", -7),
+        ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", 2.0**63),
         ("1e3", 1000.0),
         (".5", 0.5),
         ("1e999", math.inf),
@@ -83,6 +85,7 @@ def test_an_alias_stands_for_what_it_names():
         ("a: [1\n", "f.yaml:2: not YAML: did not find expected ',' or ']'"),
         ("a: b: c\n", "f.yaml:1: not YAML: mapping values are not allowed in this context"),
         ("a: 1\nb: \x01\n", "f.yaml:2: the character U+0001 may not stand here"),
+        ('a: "x\\0"\n', "f.yaml:1: the character U+0000 may not stand here"),
         ("a: 1\nb: 2\na: 3\n",
          "f.yaml:3: the key `a` stands here twice, first in line 1 – keep one"),
         ("? [a]\n: 1\n", "f.yaml:1: a key must be plain text"),
