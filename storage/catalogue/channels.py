@@ -119,7 +119,7 @@ class Resolver:
                 spec.acknowledge_up_to, template.acknowledge_up_to if template else None,
                 Grade.NORMAL,
             ),
-            source=source_of(limits, spec.source or (template.source if template else "")),
+            source=source_of(limits, spec.source or _source(template, spec.limits)),
         )  # fmt: skip
         channel = self.judged(channel, limits, checks, scope, spec.checks_place)
         return Draft(channel, spec.place, scope, faults, spec.faults, on_change, interval_s)
@@ -142,7 +142,7 @@ class Resolver:
             above = parent.channel.name
             name = Text(f"{above.zh} · {name.zh}", f"{above.en} · {name.en}")
         parameters = resolve_parameters(spec.feature, scope)
-        source = spec.source or (template.source if template and parent else "")
+        source = spec.source or _source(template if parent else None, spec.limits)
         channel = Channel(
             id=full_id,
             facility=scope.facility,
@@ -217,6 +217,11 @@ def _limits(template: QuantityTemplate | None) -> tuple[LimitSpec, ...]:
     return template.limits if template else ()
 
 
+def _source(template: QuantityTemplate | None, own: tuple[LimitSpec, ...] | None) -> str:
+    """Return the template's source, where the limits are the template's."""
+    return template.source if template is not None and own is None else ""
+
+
 def _merged(of_template: ChannelSpec, own: ChannelSpec) -> ChannelSpec:
     """Return a template's feature with what a channel says of it."""
     given = {
@@ -230,7 +235,7 @@ def _merged(of_template: ChannelSpec, own: ChannelSpec) -> ChannelSpec:
         checks={**of_template.checks, **own.checks},
         faults={**of_template.faults, **own.faults},
         quantity=own.quantity or of_template.quantity,
-        source=own.source or of_template.source,
+        source=own.source or (of_template.source if own.limits is None else ""),
         **given,
     )
 
@@ -316,7 +321,8 @@ def _fault_channel(
     spec = template.spec
     own_limits = own.limits if own is not None else None
     limits = own_limits if own_limits is not None else (spec.limits or ())
-    default = (own.source if own is not None else "") or spec.source
+    own_source = own.source if own is not None else ""
+    default = own_source or (spec.source if own_limits is None else "")
     return Channel(
         id="",
         facility="",

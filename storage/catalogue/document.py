@@ -18,11 +18,13 @@ BYTES_MAX = 16 * 1024 * 1024
 DEPTH_MAX = 32
 NODES_MAX = 4_000_000  # as if every alias were written out
 FAULTS_PRINTED_MAX = 1_000
+INTEGER_MAX = 2**63  # larger ones are floating: what is stored must read back the same
 
 _Parser = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}", re.ASCII)
 _DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _INFINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -173,6 +175,9 @@ class _Reader:
             value: Any = _scalar(event.value, event.style) if event.tag in (None, "!") else event
             if value is event:
                 raise self.refuse(line, f"the tag {event.tag} is not read", "write plain YAML")
+            if event.style == '"' and (control := _CONTROL.search(event.value)):
+                code = ord(control[0])
+                raise self.refuse(line, f"the character U+{code:04X} may not stand here")
             if event.anchor:
                 self.anchors[event.anchor] = (value, 1)
             return value
@@ -249,7 +254,8 @@ def _scalar(text: str, style: str | None) -> Any:
 
 def _number(text: str) -> Any:
     if _INTEGER.fullmatch(text):
-        return int(text)
+        whole = int(text)
+        return whole if abs(whole) < INTEGER_MAX else float(whole)
     if len(text) <= 400 and _DECIMAL.fullmatch(text):
         return float(text)
     infinite = _INFINITE.fullmatch(text)

@@ -81,7 +81,7 @@ def scope_of(
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
     scope = Scope(place, what, faults, numbers, {}, declared, facility.id)
-    for name in given:
+    for name in given if template is not None else ():
         if name not in declared:
             message = f"{what} has no parameter `{shorten(name)}`"
             faults.add(place, message, suggest(name, declared))
