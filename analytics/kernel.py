@@ -44,7 +44,7 @@ _NOISE_MASK = (1 << NOISE_READINGS) - 1
 
 
 @njit
-def judge_readings(  # noqa: PLR0917  arrays, by place: the compiled call's form
+def judge_readings(
     mode: int, start: int, tables: Tables, readings: Columns, verdict: Verdict, findings: Findings
 ) -> int:
     """Judge ``readings`` from ``start`` on, in order; return the index of the first not judged.

@@ -50,7 +50,8 @@ class Silence:
             if channel.fault_of is not None:
                 parent = catalogue.channel_index[channel.fault_of]
                 interval_ns = _expected_interval(catalogue, catalogue.channels[parent])
-                of_channel.append((index, parent, interval_ns))
+                if interval_ns != NEVER:
+                    of_channel.append((index, parent, interval_ns))
             elif channel.gateway is not None:
                 of_gateway.append((index, catalogue.gateway_index[channel.gateway]))
         table = np.array(of_channel, np.int64).reshape(-1, 3)

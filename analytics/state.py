@@ -159,7 +159,7 @@ def _recount_grades(tables: Tables) -> None:
 
 def _wake_faults(channels: Records) -> None:
     """Mark each fault channel that is not at rest at its parent, whatever was carried of either."""
-    channels["fault_live"] = channels["fault_always"]
+    channels["fault_live"] |= channels["fault_always"]
     for name, bit in FAULT_LINKS.items():
         parent = np.flatnonzero(channels[name] >= 0)
         own = channels[channels[name][parent]]

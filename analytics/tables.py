@@ -71,15 +71,17 @@ def limit_records(limits: Sequence[Limit]) -> Records:
     """Return the records of ``limits``, in their order, none of them held."""
     records = np.zeros(len(limits), LIMIT)
     records["on_since_ns"] = records["off_since_ns"] = NONE_NS
-    for record, limit in zip(records, limits, strict=True):
-        low = limit.side is Side.LOW
-        record["value"] = limit.value
-        record["release"] = limit.value + limit.deadband * (1 if low else -1)
-        record["on_ns"] = seconds_to_ns(limit.on_delay_s)
-        record["off_ns"] = seconds_to_ns(limit.off_delay_s)
-        record["mask"] = (1 << limit.m) - 1
-        record["grade"], record["low"] = limit.grade, low
-        record["n"], record["m"] = limit.n, limit.m
+    low = np.array([limit.side is Side.LOW for limit in limits], np.bool_)
+    value = np.array([limit.value for limit in limits], np.float64)
+    deadband = np.array([limit.deadband for limit in limits], np.float64)
+    records["value"], records["low"] = value, low
+    records["release"] = np.where(low, value + deadband, value - deadband)
+    records["on_ns"] = [seconds_to_ns(limit.on_delay_s) for limit in limits]
+    records["off_ns"] = [seconds_to_ns(limit.off_delay_s) for limit in limits]
+    records["mask"] = np.array([(1 << limit.m) - 1 for limit in limits], np.uint64)
+    records["grade"] = [limit.grade for limit in limits]
+    records["n"] = [limit.n for limit in limits]
+    records["m"] = [limit.m for limit in limits]
     return records
 
 
@@ -133,15 +135,18 @@ def _fill_checks(channels: Records, of: Sequence[Channel]) -> None:
 
 
 def _fill_intervals(channels: Records, catalogue: Catalogue) -> None:
-    for record, channel in zip(channels, catalogue.channels, strict=True):
+    gap_ns, restart_ns = [], []
+    for channel in catalogue.channels:
         sample_ns = seconds_to_ns(channel.sample_interval_s)
         endless = sample_ns <= 0 or channel.on_change or channel.fault in _WITHOUT_GAPS
-        record["gap_ns"] = NEVER if endless else INTERVALS_MISSED * sample_ns
+        gap_ns.append(NEVER if endless else INTERVALS_MISSED * sample_ns)
         upload_ns = 0
         if channel.gateway is not None:
             place = catalogue.gateway_index[channel.gateway]
             upload_ns = seconds_to_ns(catalogue.gateways[place].upload_interval_s)
-        record["restart_ns"] = INTERVALS_MISSED * max(sample_ns, upload_ns)
+        restart_ns.append(INTERVALS_MISSED * max(sample_ns, upload_ns))
+    channels["gap_ns"] = gap_ns
+    channels["restart_ns"] = restart_ns
 
 
 def _fill_quiet_band(channels: Records, limits: Sequence[Sequence[Limit]]) -> None:

@@ -79,7 +79,9 @@ class _Step:
         self.columns = Columns()
         self.heard: dict[int, None] = {}
         self.status: list[tuple[int, bool]] = []
+        self.received: Counter[str] = Counter()
         self.decoded: Counter[str] = Counter()
+        self.readings: Counter[str] = Counter()
         self.books: Counter[tuple[str, Unit, Fate, Reason]] = Counter()
         self.rejects: list[Reject] = []
         self.seen: dict[tuple[str, str], _Seen] = {}
@@ -131,6 +133,7 @@ class Assembler:
         step = _Step()
         for offset, frame in enumerate(frames):
             route = self._routes.get(frame.topic) or self._find_route(frame.topic)
+            step.received[route.gateway] += 1
             if route.decoder is not None:
                 self._take_data(step, first_seq + offset, frame, route, route.decoder)
             else:
@@ -282,6 +285,7 @@ def _names_by_gateway(catalogue: Catalogue) -> dict[str, _Names]:
 def _take_decoded(step: _Step, seq: int, frame: Frame, route: _Route, decoded: Decoded) -> None:
     """Take the readings and refusals of a decoded frame."""
     received_ns = frame.received_ns
+    step.readings[route.gateway] += decoded.reading_count
     step.columns.open_frame(seq, received_ns)
     sighted = 0
     for at in _order(decoded.times_ns):
@@ -357,8 +361,13 @@ def _see(
 
 def _close(step: _Step) -> Ingested:
     ingested = Ingested(rejects=step.rejects)
-    for gateway, count in step.decoded.items():
-        ingested.accounts[Account(gateway, Unit.FRAMES, Fate.DECODED)] = count
+    for counts, unit, fate in (
+        (step.received, Unit.FRAMES, Fate.RECEIVED),
+        (step.decoded, Unit.FRAMES, Fate.DECODED),
+        (step.readings, Unit.READINGS, Fate.RECEIVED),
+    ):
+        for gateway, count in counts.items():
+            ingested.accounts[Account(gateway, unit, fate)] = count
     for (gateway, unit, fate, reason), count in step.books.items():
         ingested.accounts[Account(gateway, unit, fate, reason)] = count
     ingested.sightings = [

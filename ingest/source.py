@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import dataclasses
 import random
+import socket
 import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import paho.mqtt.client as mqtt
@@ -102,17 +102,26 @@ class _Client(mqtt.Client):
     def _take_publish(self) -> bool:
         """Take the next packet if it is a whole PUBLISH; leave anything else to paho."""
         packet = parse_publish(self._buffer, self._position, has_properties=self._has_properties)
-        if packet is None:
-            return False
-        self._position = packet.end
-        self._take(packet.topic, packet.payload, packet.packet_id, packet.duplicate)
-        return True
+        if packet is not None:
+            self._position = packet.end
+            self._take(packet.topic, packet.payload, packet.packet_id, packet.duplicate)
+        return packet is not None
 
     def _take_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         """Take a message that came in parts, and so by way of paho."""
         packet_id = message.mid if message.qos else None
-        topic = message.topic.encode()
+        topic = message._topic  # noqa: SLF001  the property raises where it is not UTF-8
         self._take(topic, bytes(message.payload), packet_id, message.dup)
+
+    def _create_socket_connection(self) -> socket.socket:
+        sock = super()._create_socket_connection()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # PUBACKs are small and urgent
+        return sock
+
+    def _ssl_wrap_socket(self, tcp_sock: socket.socket) -> ssl.SSLSocket:
+        # paho leaves the socket open where the handshake fails; ssl's own way of it does not.
+        assert self._ssl_context is not None  # noqa: S101  for the types
+        return self._ssl_context.wrap_socket(tcp_sock, server_hostname=self._host)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         data = self._buffer[self._position : self._position + bufsize]
@@ -126,15 +135,10 @@ class _Client(mqtt.Client):
         joined = b"".join([_PUBACK.pack(0x40, 2, packet_id) for packet_id in packet_ids])
         self._packet_queue(mqtt.PUBACK, joined, packet_ids[-1], 1)
 
-    def keep_alive_unread(self) -> None:
-        """Tell the broker that we live while nothing is read, so that no answer can be seen."""
+    def ping_blindly(self) -> None:
+        """Tell the broker that we live, and expect no answer, because nothing is read."""
         self._send_pingreq()
-        self.forgive_silence()
-
-    def forgive_silence(self) -> None:
-        """Count the broker's silence from now on."""
         self._ping_t = 0.0
-        self._last_bytes_received = time.monotonic()
 
 
 _PUBACK = struct.Struct("!BBH")
@@ -174,8 +178,11 @@ class _Connection:
             await asyncio.shield(opening)
         except asyncio.CancelledError:
             await asyncio.wait([opening])
+            opening.exception()  # looked at: nobody else will
             self.close()
             raise
+        sock = self.client.socket()
+        self._descriptor = -1 if sock is None else sock.fileno()
 
     def _open(self) -> None:
         url = self._url
@@ -191,9 +198,7 @@ class _Connection:
             url.host, url.port, _KEEPALIVE_S, clean_start=False, properties=properties
         )
 
-    def _on_connect(
-        self, client: mqtt.Client, _data: Any, flags: Any, reason: Any, _properties: Any
-    ) -> None:
+    def _on_connect(self, client: Any, _data: Any, flags: Any, reason: Any, *_rest: Any) -> None:
         self.answered = not (reason.is_failure and reason.value in _REFUSED_VERSION)
         if reason.is_failure:
             self.refusal = str(reason)
@@ -212,18 +217,14 @@ class _Connection:
         self.subscribed = True
         self._on_change()
 
-    def _on_subscribe(
-        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any
-    ) -> None:
+    def _on_subscribe(self, _client: Any, _data: Any, _id: int, reasons: Any, *_rest: Any) -> None:
         if any(reason.is_failure for reason in reasons):
             self.refusal = f"{reasons[0]}: allow this user to read {SUBSCRIPTION}"
             self.ended.set()
         else:
             self._set_subscribed()
 
-    def _on_disconnect(
-        self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
-    ) -> None:
+    def _on_disconnect(self, _client: Any, _data: Any, _how: Any, reason: Any, *_rest: Any) -> None:
         self.refusal = self.refusal or str(reason)
         self.ended.set()
 
@@ -238,11 +239,8 @@ class _Connection:
 
     def resume(self) -> None:
         """Read whenever there is something."""
-        sock = self.client.socket()
-        if self.reading or sock is None:
+        if self.reading or self.client.socket() is None:
             return
-        self._descriptor = sock.fileno()
-        self.client.forgive_silence()
         self._loop.add_reader(self._descriptor, self._read)
         self.reading = True
 
@@ -286,19 +284,18 @@ class _Connection:
         seconds = 0
         while not self.ended.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await self.ended.wait()
-                    return
+                await asyncio.wait_for(self.ended.wait(), 1.0)
             seconds += 1
             if self.reading:
                 self.client.loop_misc()
             elif seconds % (_KEEPALIVE_S // 3) == 0:
-                self.client.keep_alive_unread()
+                self.client.ping_blindly()
             self._flush()
 
     def close(self) -> None:
         """Leave the broker politely, where it still listens; the session stays with it."""
-        self.client.disconnect()
+        if self.client.socket() is not None:
+            self.client.disconnect()
         sock = self.client.socket()
         if sock is not None:  # there was more to write than the socket takes
             self._on_socket_close(self.client, None, sock)
@@ -355,12 +352,7 @@ class Source:
         self._keeper.add_done_callback(lambda _task: self._something.set())
         return self
 
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_exception: object) -> None:
         self._closed = True
         if self._keeper is not None:
             self._keeper.cancel()
@@ -414,7 +406,7 @@ class Source:
             connection = _Connection(self._url, self._client_id, self._take, self._tell)
             await self._use(connection)
             if connection.subscribed:
-                failures = 0
+                failures, self._pinned_version = 0, True
             elif not connection.answered and connection.refusal and not self._pinned_version:
                 # Brokers that do not know MQTT 5 refuse it, or hang up: try the other version.
                 self._url = dataclasses.replace(self._url, version_3=not self._url.version_3)

@@ -16,8 +16,8 @@ from api.app import create_app, end_streams
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
-from ingest.source import Source
 from ingest.newest import newest_time_ns
+from ingest.source import Source
 from service import pipeline
 from service.archiving import Archiver
 from service.catalogues import Catalogues

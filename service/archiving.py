@@ -43,8 +43,8 @@ class Archive(Protocol):
         """Take the readings up to a journal row, in one transaction."""
         ...
 
-    def maintain(self) -> None:
-        """Do a bounded step of housekeeping."""
+    def maintain(self) -> bool:
+        """Do a bounded step of housekeeping; return whether there is more to do."""
         ...
 
 
@@ -148,11 +148,17 @@ class Archiver:
             self._wake.clear()
             try:
                 await self.flush()
-                await self._in_thread(self._archive.maintain)
+                await self._maintain()
             except ArchiveError as error:
                 log.error("the archive refuses, trying again", error=str(error))
                 self._wake.set()
                 await asyncio.sleep(RETRY_S)
+
+    async def _maintain(self) -> None:
+        """Do one step of housekeeping, and another the next time where there is more."""
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(self._thread, self._archive.maintain):
+            self._wake.set()
 
     async def flush(self) -> None:
         """Write everything offered so far."""

@@ -121,9 +121,9 @@ class Catalogues:
             log.warning("the revision is in the journal and not yet active", revision=revision)
 
 
-def feature_faults(kind: str, parameters: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a feature's parameters, as ``storage.catalogue`` asks."""
-    return validate(kind, parameters) if kind in KINDS else []
+def feature_faults(kind: str, parameters: Mapping[str, Any], inputs: int) -> list[str]:
+    """Return what is wrong with a feature, as ``storage.catalogue`` asks."""
+    return validate(kind, parameters, inputs) if kind in KINDS else []
 
 
 async def import_offline(settings: Settings) -> int:
@@ -146,9 +146,7 @@ async def save_changed(
     digest = digest_of(files, templates)
     if not files or digest == await store.digest_of_latest():
         return await store.latest_revision()
-    catalogue = load_catalogue(
-        files, templates, adoptions=adoptions, feature_faults=feature_faults
-    )
+    catalogue = load_catalogue(files, templates, adoptions=adoptions, feature_faults=feature_faults)
     revision = await store.save(catalogue, "files", time.time_ns(), "import", digest)
     log.info("catalogue imported", revision=revision, channels=len(catalogue.channels))
     return revision

@@ -158,7 +158,7 @@ def _settled_books(api: Api, sent: Sent) -> dict[str, dict[str, Any]]:
     deadline_s = time.monotonic() + SETTLE_TIMEOUT_S
     while True:
         books = {item["gateway"]: item for item in api.items("/api/v1/accounting")}
-        frames = sum(book["frames"]["total"] for book in books.values())
+        frames = sum(book["frames"]["received"] for book in books.values())
         pending = sum(book["readings"]["pending"] for book in books.values())
         # Every gateway says ``online`` and ``offline`` beside its data.
         if (frames >= sent.frames + 2 * len(books) and pending == 0) or (
@@ -226,7 +226,7 @@ def _series(api: Api, channel: str) -> tuple[Int64s, Float64s]:
 
 
 def _accounting(sent: Sent, books: dict[str, dict[str, Any]]) -> list[Finding]:
-    readings = sum(book["readings"]["total"] for book in books.values())
+    readings = sum(book["readings"]["received"] for book in books.values())
     balanced = all(book["balanced"] for book in books.values())
     stored = sum(book["readings"]["stored"] for book in books.values())
     met = balanced and readings == sent.readings
@@ -266,5 +266,5 @@ def _fates(one: Replayed) -> str:
             if isinstance(count, int):
                 totals[fate] = totals.get(fate, 0) + count
     lines = [f"{one.sent.readings} sent"]
-    lines += [f"{count} {fate}" for fate, count in totals.items() if fate != "total" and count]
+    lines += [f"{count} {fate}" for fate, count in totals.items() if fate != "received" and count]
     return "\n".join(lines)

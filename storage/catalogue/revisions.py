@@ -1,5 +1,6 @@
 """Revisions of the catalogue: numbered from 1, and never changed once saved."""
 
+import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def encode_catalogue(catalogue: Catalogue) -> bytes:
     """
     try:
         document = msgspec.json.encode(catalogue)
-        same = _decoder.decode(document) == catalogue
+        same = decode_catalogue(document) == catalogue
     except (TypeError, UnicodeEncodeError, msgspec.MsgspecError) as error:
         raise ValueError(f"the catalogue cannot be stored: {error}") from error
     if not same:
@@ -49,6 +50,21 @@ def encode_catalogue(catalogue: Catalogue) -> bytes:
             "the catalogue cannot be stored: an attribute or a number of it reads back otherwise"
         )
     return document
+
+
+def decode_catalogue(document: bytes) -> Catalogue:
+    """Return the catalogue that ``encode_catalogue`` made ``document`` of.
+
+    The cycle collector is held off meanwhile: it would go through a million new objects again and
+    again, find nothing, and take two thirds of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _decoder.decode(document)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class CatalogueStore:
@@ -106,7 +122,7 @@ class CatalogueStore:
     def _decode(self, revision: int, found: Sequence[Row[Any]]) -> Catalogue:
         if not found:
             raise KeyError(f"no catalogue revision {revision}")
-        catalogue = _decoder.decode(found[0].document)
+        catalogue = decode_catalogue(found[0].document)
         self._remember(catalogue)
         return catalogue
 

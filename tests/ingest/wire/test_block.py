@@ -32,7 +32,7 @@ def typed(tag, content):
     return b"\xd8" + bytes([tag]) + head(len(content), 2) + content
 
 
-def golden(v, *, name=text("acc"), t0=None, dt=None):
+def golden(v, *, name=b"\x63acc", t0=None, dt=None):
     """A block written by hand: a map of n, t0, dt, v."""
     t0 = integer(T0_NS) if t0 is None else t0
     dt = integer(1000) if dt is None else dt

@@ -92,6 +92,17 @@ def test_a_dropped_file_stays_until_its_last_reader_is_done_and_its_name_is_not_
     archive.close()
 
 
+def test_the_database_does_not_grow_with_what_was_sealed(tmp_path):
+    archive = DuckArchive.open(tmp_path, slice_rows=250_000)
+    sizes = []
+    for n in range(6):
+        archive.write(n + 1, [readings(n * 125_000, (n + 1) * 125_000, value=float(n))])
+        archive.maintain()
+        sizes.append((tmp_path / "archive.duckdb").stat().st_size)
+    assert sizes[-1] <= sizes[1]
+    archive.close()
+
+
 def test_strays_are_removed_and_a_missing_file_is_said(tmp_path):
     archive = DuckArchive.open(tmp_path, slice_rows=10)
     for n in range(2):
@@ -204,7 +215,7 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.parametrize("step", [*STEPS, "dropping", "dropped"])
 def test_a_kill_between_any_two_steps_loses_and_doubles_nothing(tmp_path, undisturbed, step):
-    for kill_after in (1, 2):
+    for kill_after in (1, 2) if step == "renamed" else (1,):
         assert ran(tmp_path, step, kill_after).returncode == -9
     finished = ran(tmp_path)
     assert finished.returncode == 0, finished.stderr

@@ -94,7 +94,7 @@ def test_every_archive_has_a_place_to_be_tested():
         archive_class("parchment")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(plan=st.lists(steps, max_size=12), slice_rows=st.integers(1, 30))
 def test_an_archive_holds_the_later_row_of_each_key(scheme, plan, slice_rows):
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +117,7 @@ def test_an_archive_holds_the_later_row_of_each_key(scheme, plan, slice_rows):
         archive.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.lists(
         st.tuples(st.just(0), times, st.floats(-1e6, 1e6), qualities), min_size=1, max_size=60
