@@ -10,9 +10,9 @@ import pytest
 
 from domain.grade import Grade, Side
 from domain.time import NS_PER_S
+from service.offline import judge
 from simulators import WORLDS
 from simulators.demo import BATCH_S, HISTORY_S, ROUND_S, Demonstration
-from service.offline import judge
 from simulators.feed import JsonFeed
 from storage.catalogue import load_catalogue
 
@@ -237,7 +237,9 @@ def test_another_start_fills_only_the_gap_and_goes_on_with_the_same_worlds():
         assert one.tolist() == other.tolist()
 
 
-def test_judged_whole_it_shows_four_grades_and_five_kinds_after_90_s_and_some_have_returned(catalogue):
+def test_judged_whole_it_shows_four_grades_and_five_kinds_after_90_s_and_some_have_returned(
+    catalogue,
+):
     demonstration = Demonstration(LIVE_TIMES[1])
     end_ns = demonstration.live_ns + 90 * NS_PER_S
     life = itertools.takewhile(lambda message: message.time_ns < end_ns, demonstration.live())
