@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domain.grade import Side
+from domain.grade import Grade, Side
 from domain.time import NS_PER_S
+from service.offline import judge
 from simulators import WORLDS
 from simulators.demo import BATCH_S, HISTORY_S, ROUND_S, Demonstration
 from simulators.feed import JsonFeed
@@ -234,3 +235,20 @@ def test_another_start_fills_only_the_gap_and_goes_on_with_the_same_worlds():
     for gateway, name in (("gw-gas-east", "M1"), ("gw-tunnel-lake", "V1")):
         one, other = (series(station(d, gateway), name, *span)[1] for d in (first, again))
         assert one.tolist() == other.tolist()
+
+
+def test_judged_whole_it_shows_four_grades_and_five_kinds_after_90_s_and_some_have_returned(
+    catalogue,
+):
+    demonstration = Demonstration(LIVE_TIMES[1])
+    end_ns = demonstration.live_ns + 90 * NS_PER_S
+    life = itertools.takewhile(lambda message: message.time_ns < end_ns, demonstration.live())
+    messages = itertools.chain(demonstration.backfill(), life)
+    # Without ticks: the history comes gathered, and so is no measure of silence.
+    alarms = {one.alarm.id: one.alarm for one in judge(catalogue, messages, ticks=False)}
+    active = [alarm for alarm in alarms.values() if alarm.active and not alarm.instrument]
+    assert {alarm.grade for alarm in active} == set(Grade) - {Grade.NORMAL}
+    assert {alarm.facility_kind for alarm in alarms.values()} == set(WORLDS)
+    assert {alarm.facility_kind for alarm in active} >= set(WORLDS) - {"bridge"}
+    assert len([alarm for alarm in alarms.values() if not alarm.active]) >= 3
+    assert len(alarms) <= 30
