@@ -77,10 +77,12 @@ class Core:
         """Begin at rest; raises ``ValueError`` where a feature of the catalogue is not valid."""
         self._house = _build(catalogue)
         self._findings = make_findings(_CHANGES, _RISES)
+        self._used = False  # a core at rest can be restored into as it is
 
     def step(self, batch: Batch) -> Judged:
         """Judge readings in order, and what is derived from them."""
         house = self._house
+        self._used = True
         house.silence.hear(batch.heard, batch.status)
         columns = Columns(
             batch.seq, batch.channel, batch.time_ns, batch.value, batch.received_ns, batch.flags
@@ -106,6 +108,7 @@ class Core:
     def tick(self, seq: int, tick: Tick) -> Judged:
         """Let time pass: silence, and the delays of channels that report on change."""
         house = self._house
+        self._used = True
         silence, channels = house.silence, house.tables.channels
         places, values = silence.advance(tick, house.tables.marks)
         told = silence.channels[places]
@@ -174,7 +177,8 @@ class Core:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take back the state of ``snapshot``, of this or of another revision of the catalogue."""
-        house = _build(self._house.catalogue)
+        house = _build(self._house.catalogue) if self._used else self._house
+        self._used = True
         house.tables = carry_over(
             snapshot, house.catalogue, house.tables, house.levels, house.silence
         )

@@ -177,23 +177,21 @@ def judge_readings(
             item_bit[0] = 0
             items = 1
             live = channel["fault_live"]
-            if channel["range_channel"] >= 0 and (out_of_range or live & FAULT_RANGE):
+            if (out_of_range or live & FAULT_RANGE) and channel["range_channel"] >= 0:
                 item_channel[items] = channel["range_channel"]
                 item_time[items] = time_ns
                 item_value[items] = 1.0 if out_of_range else 0.0
                 item_quality[items] = _PASS
                 item_bit[items] = FAULT_RANGE
                 items += 1
-            if channel["stuck_channel"] >= 0 and quality != _FAIL and (stuck or live & FAULT_STUCK):
+            if (stuck or live & FAULT_STUCK) and quality != _FAIL and channel["stuck_channel"] >= 0:
                 item_channel[items] = channel["stuck_channel"]
                 item_time[items] = time_ns
                 item_value[items] = 1.0 if stuck else 0.0
                 item_quality[items] = _PASS
                 item_bit[items] = FAULT_STUCK
                 items += 1
-            if channel["noise_channel"] >= 0 and (
-                unsteady or live & FAULT_NOISE or channel["noise_bits"]
-            ):
+            if (unsteady or live & FAULT_NOISE) and channel["noise_channel"] >= 0:
                 bits = channel["noise_bits"]
                 bad = 1 if unsteady else 0
                 noisy = channel["noise_count"] + bad - ((bits >> (NOISE_READINGS - 1)) & 1)
@@ -205,7 +203,7 @@ def judge_readings(
                 item_quality[items] = _PASS
                 item_bit[items] = FAULT_NOISE
                 items += 1
-            if channel["clock_channel"] >= 0 and (restarted or live & FAULT_CLOCK):
+            if (restarted or live & FAULT_CLOCK) and channel["clock_channel"] >= 0:
                 item_channel[items] = channel["clock_channel"]
                 item_time[items] = received_ns
                 item_value[items] = 1.0 if restarted else 0.0

@@ -33,55 +33,75 @@ FLAG_RESTARTED = 8
 CHECK_CHANGE, CHECK_FLAT = 1, 2
 FAULT_RANGE, FAULT_STUCK, FAULT_NOISE, FAULT_CLOCK = 1, 2, 4, 8
 
-CHANNEL_PARAMETERS = [
-    ("quiet_low", "f8"),  # a value between these two exceeds no limit
-    ("quiet_high", "f8"),
-    ("fail_low", "f8"),
-    ("fail_high", "f8"),
-    ("suspect_low", "f8"),
-    ("suspect_high", "f8"),
-    ("limit_first", "i4"),
-    ("limit_count", "i4"),
-    ("checks", "u1"),
-    ("fault_always", "u1"),  # fault channels that 0 itself exceeds the limits of
-    ("range_channel", "i4"),  # indices of the fault channels, -1: none
-    ("stuck_channel", "i4"),
-    ("noise_channel", "i4"),
-    ("clock_channel", "i4"),
-    ("ladder", "i4"),  # place in the ladders, -1: the tolerance is 0
-    ("gap_ns", "i8"),
-    ("restart_ns", "i8"),
-    ("spike", "f8"),
-    ("rate_per_ns", "f8"),
-    ("flat_ns", "i8"),
-    ("flat_tolerance", "f8"),
-]
-CHANNEL_STATE = [
-    ("newest_ns", "i8"),  # the watermark; 0: never a reading
-    ("value", "f8"),  # of the newest reading
-    ("last_good", "f8"),  # not a number: none yet
-    ("last_good_ns", "i8"),
-    ("previous", "f8"),  # the reading before, where it was in range
-    ("behind_since_ns", "i8"),  # received time of the first of a run of late readings; 0: none
-    ("flat_since_ns", "i8"),
-    ("flat_value", "f8"),
-    ("noise_bits", "i8"),
-    ("noise_count", "i4"),
-    ("fault_live", "u1"),  # fault channels that are not at rest
-    ("awake", "u1"),  # a limit is held, pending or counting
-    ("quality", "u1"),
-    ("high", "u1"),  # worst held grade of each side
-    ("low", "u1"),
-]
-CHANNEL = np.dtype(
+# In the order of their use: a reading at rest needs the first two cache lines and no more.
+_CHANNEL_FIELDS = np.dtype(
     [
-        ("newest_ns", "i8"),
-        *CHANNEL_PARAMETERS[:12],
-        *CHANNEL_STATE[1:],
-        *CHANNEL_PARAMETERS[12:],
+        ("newest_ns", "i8"),  # the watermark; 0: never a reading
+        ("quiet_low", "f8"),  # a value between these two exceeds no limit
+        ("quiet_high", "f8"),
+        ("fail_low", "f8"),
+        ("fail_high", "f8"),
+        ("suspect_low", "f8"),
+        ("suspect_high", "f8"),
+        ("checks", "u1"),
+        ("fault_live", "u1"),  # fault channels that are not at rest
+        ("awake", "u1"),  # a limit is held, pending or counting
+        ("quality", "u1"),
+        ("high", "u1"),  # worst held grade of each side
+        ("low", "u1"),
+        ("fault_always", "u1"),  # fault channels that 0 itself exceeds the limits of
+        ("reserved", "u1"),
+        ("value", "f8"),  # of the newest reading
+        ("last_good", "f8"),  # not a number: none yet
+        ("last_good_ns", "i8"),
+        ("previous", "f8"),  # the reading before, where it was in range
+        ("behind_since_ns", "i8"),  # received time of the first of a run of late readings; 0: none
+        ("spike", "f8"),
+        ("rate_per_ns", "f8"),
+        ("gap_ns", "i8"),
+        ("flat_since_ns", "i8"),
+        ("flat_value", "f8"),
+        ("flat_ns", "i8"),
+        ("flat_tolerance", "f8"),
+        ("restart_ns", "i8"),
+        ("noise_bits", "i8"),
+        ("noise_count", "i4"),
+        ("limit_first", "i4"),
+        ("limit_count", "i4"),
+        ("range_channel", "i4"),  # indices of the fault channels, -1: none
+        ("stuck_channel", "i4"),
+        ("noise_channel", "i4"),
+        ("clock_channel", "i4"),
+        ("ladder", "i4"),  # place in the ladders, -1: the tolerance is 0
         ("log", "i4"),  # place in the logs, -1: at rest
     ],
     align=True,
+)
+CHANNEL = np.dtype(
+    {
+        "names": list(_CHANNEL_FIELDS.names or ()),
+        "formats": [field[0] for field in (_CHANNEL_FIELDS.fields or {}).values()],
+        "offsets": [field[1] for field in (_CHANNEL_FIELDS.fields or {}).values()],
+        "itemsize": 256,  # whole cache lines
+    },
+    align=True,
+)
+CHANNEL_STATE = (
+    "newest_ns",
+    "fault_live",
+    "awake",
+    "quality",
+    "high",
+    "low",
+    "value",
+    "last_good",
+    "last_good_ns",
+    "previous",
+    "behind_since_ns",
+    "flat_since_ns",
+    "flat_value",
+    "noise_bits",
+    "noise_count",
 )
 
 LIMIT_STATE = [
@@ -187,6 +207,14 @@ class Findings(NamedTuple):
     changes: Records
     rises: Logs
     found: Int64s
+
+
+def make_records(count: int, dtype: np.dtype[Any]) -> Records:
+    """Return zeroed records that begin at a cache line."""
+    line = 64
+    raw = np.zeros(count * dtype.itemsize + line, np.uint8)
+    start = -raw.ctypes.data % line
+    return raw[start : start + count * dtype.itemsize].view(dtype)
 
 
 def make_logs(slots: int) -> Logs:

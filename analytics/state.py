@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from analytics.features.bank import signature
 from analytics.layout import (
+    CHANNEL,
     CHANNEL_STATE,
     LIMIT_STATE,
     LOG_READINGS,
@@ -28,7 +29,7 @@ from domain.readings import Int64s
 
 VERSION = 1
 
-_CHANNEL_STATE = np.dtype(CHANNEL_STATE)
+_CHANNEL_STATE = np.dtype([(name, CHANNEL[name]) for name in CHANNEL_STATE])
 _LIMIT_STATE = np.dtype(
     [("channel", "i8"), ("grade", "u1"), ("low", "u1"), ("m", "u1"), ("value", "f8"), *LIMIT_STATE]
 )

@@ -20,6 +20,7 @@ from analytics.layout import (
     Tables,
     make_ladders,
     make_logs,
+    make_records,
 )
 from domain.catalogue import Catalogue, Channel, Limit
 from domain.grade import FaultKind, Side
@@ -40,7 +41,7 @@ _WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK)
 
 def build_tables(catalogue: Catalogue) -> Tables:
     """Return the tables of ``catalogue``, all state at rest."""
-    channels = np.zeros(len(catalogue.channels), CHANNEL)
+    channels = make_records(len(catalogue.channels), CHANNEL)
     limits = [order_limits(channel) for channel in catalogue.channels]
     counts = np.array([len(own) for own in limits], np.int32)
     channels["limit_first"] = np.cumsum(counts) - counts

@@ -36,15 +36,14 @@ class Bank:
 
     def __init__(self, kind: str, channels: Sequence[tuple[Channel, Sequence[Channel]]]) -> None:
         """Begin empty; raises ``ValueError`` where a channel's feature is not valid."""
+        configured = [_configure(kind, channel, inputs) for channel, inputs in channels]
         self.kind = kind
         self._advance = KINDS[kind].advance
         self.records = np.zeros(len(channels), KINDS[kind].RECORD)
-        cells = []
-        for record, (channel, inputs) in zip(self.records, channels, strict=True):
-            fields, own = _configure(kind, channel, inputs)
+        for record, (fields, _) in zip(self.records, configured, strict=True):
             for name, value in fields.items():
                 record[name] = value
-            cells.append(own)
+        cells = [own for _, own in configured]
         counts = np.array([len(own) for own in cells], np.int64)
         self.records["cells"] = counts
         self.records["first"] = np.cumsum(counts) - counts
