@@ -2,7 +2,7 @@
 // comes from elsewhere goes in as text, never as markup.
 
 import { Chart, SHAPES, describe } from "./chart.js";
-import { Events, all, get, keepKey, post, whenKeyNeeded } from "./net.js";
+import { Cancelled, Events, all, get, keepKey, post, whenKeyNeeded } from "./net.js";
 import { age, both, clock, language, moment, number, switchLanguage, t, withUnit } from "./words.js";
 
 const API = "/api/v1";
@@ -47,7 +47,10 @@ function toast(text, bad = false) {
   setTimeout(() => node.remove(), bad ? 10000 : 5000);
 }
 
-const detailOf = (error) => (error instanceof TypeError || error.name === "TimeoutError" ? t("unreachable") : error.message);
+function detailOf(error) {
+  if (error instanceof TypeError || error.name === "TimeoutError") return t("unreachable");
+  return { 401: t("keyRead"), 403: t("forbidden") }[error.status] ?? error.message;
+}
 
 // ---- what is known of the connection
 
@@ -183,6 +186,7 @@ function showAlarms() {
 }
 
 function showAges() {
+  if (document.body.classList.contains("stale")) return; // nobody knows whether it still lasts
   for (const node of document.querySelectorAll(".age")) {
     node.textContent = ` · ${t("lasting", { age: age(present() - Date.parse(node.dataset.since)) })}`;
   }
@@ -194,7 +198,7 @@ async function act(verb, alarm, button) {
     take(await post(`${API}/alarms/${encodeURIComponent(alarm.id)}/${verb}`));
     soon();
   } catch (error) {
-    toast(t("failed", { detail: detailOf(error) }), true);
+    if (!(error instanceof Cancelled)) toast(t("failed", { detail: detailOf(error) }), true);
   } finally {
     button.disabled = false;
   }
@@ -316,7 +320,7 @@ async function adopt(event) {
     refresh("inbox");
     refreshCatalogue();
   } catch (error) {
-    $("adopt-error").textContent = t("failed", { detail: detailOf(error) });
+    $("adopt-error").textContent = error instanceof Cancelled ? "" : t("failed", { detail: detailOf(error) });
   }
 }
 
@@ -387,7 +391,7 @@ function soon() {
 }
 
 function onEvent(kind, document_) {
-  if (kind === "hello") { refresh("alarms"); refresh("facilities"); refresh("ready"); }
+  if (kind === "hello") ["alarms", "facilities", "ready", "channels", "inbox", "trend"].forEach(refresh);
   if (kind === "transition") { take(document_.alarm); soon(); state.heardAt = Date.now(); } else heard(document_);
   if (kind === "latest") {
     for (const channel of state.channels) {
