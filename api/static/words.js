@@ -43,7 +43,7 @@ const WORDS = {
     notReady: "The service is not ready: {detail}",
     red: "Red", orange: "Orange", yellow: "Yellow", blue: "Blue", normal: "Normal", none: "No data",
     level_red: "Grade I", level_orange: "Grade II", level_yellow: "Grade III", level_blue: "Grade IV",
-    faults: "Instrument faults", openAlarms: "Alarms: {n}", openFaults: "Faults: {n}", noAlarms: "No alarms",
+    faults: "Instrument faults", openAlarms: "{n} open", openFaults: "Faults: {n}", noAlarms: "No alarms",
     freshOf: "{n} of {of} channels current", noFresh: "Nothing current", allFresh: "Data current",
     unacknowledged: "Unacknowledged", acknowledged: "Acknowledged", acknowledgedBy: "Acknowledged by {who}",
     active: "Active", returned: "Returned to normal", awaitingReset: "Awaiting reset",
