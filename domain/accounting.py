@@ -25,7 +25,8 @@ class Fate(StrEnum):
     DUPLICATE = "duplicate"
     UNDECODABLE = "undecodable"
     STORED = "stored"
-    LATE = "late"  # of the stored
+    LATE = "late"  # of the stored and pending
+    PENDING = "pending"  # judged, and on the way to the archive
     UNREGISTERED = "unregistered"
     REJECTED = "rejected"
     QUARANTINED = "quarantined"

@@ -81,7 +81,7 @@ def frames_account(accounts: Accounts, gateway: str) -> FramesAccount:
     """Return the books of a gateway's frames."""
     fates = _by_fate(accounts, gateway, Unit.FRAMES)
     total = fates[Fate.DECODED] + fates[Fate.DUPLICATE] + fates[Fate.UNDECODABLE]
-    received = fates.get(Fate.RECEIVED, total)
+    received = fates[Fate.RECEIVED]
     return FramesAccount(
         received=received,
         decoded=fates[Fate.DECODED],
@@ -93,14 +93,13 @@ def frames_account(accounts: Accounts, gateway: str) -> FramesAccount:
 
 
 def readings_account(accounts: Accounts, gateway: str) -> ReadingsAccount:
-    """Return the books of the readings in a gateway's decoded frames.
-
-    Nothing is pending: a frame's readings and its lines in the books are committed together.
-    """
+    """Return the books of the readings in a gateway's decoded frames."""
     fates = _by_fate(accounts, gateway, Unit.READINGS)
-    ends = (Fate.STORED, Fate.UNREGISTERED, Fate.REJECTED, Fate.QUARANTINED)
+    ends = (
+        Fate.STORED, Fate.PENDING, Fate.UNREGISTERED, Fate.REJECTED, Fate.QUARANTINED,
+    )  # fmt: skip
     total = sum(fates[fate] for fate in ends)
-    received = fates.get(Fate.RECEIVED, total)
+    received = fates[Fate.RECEIVED]
     return ReadingsAccount(
         received=received,
         stored=fates[Fate.STORED],
@@ -110,8 +109,8 @@ def readings_account(accounts: Accounts, gateway: str) -> ReadingsAccount:
         rejected_by_reason=_by_reason(accounts, gateway, Fate.REJECTED),
         quarantined=fates[Fate.QUARANTINED],
         quarantined_by_reason=_by_reason(accounts, gateway, Fate.QUARANTINED),
-        pending=0,
-        balanced=received == total and fates[Fate.LATE] <= fates[Fate.STORED],
+        pending=fates[Fate.PENDING],
+        balanced=received == total and fates[Fate.LATE] <= fates[Fate.STORED] + fates[Fate.PENDING],
     )
 
 

@@ -1,0 +1,52 @@
+# Lifeline: `make run` tries it, `make test` proves it. `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.run ## the demonstration city: broker, service, simulators and a live table of alarms
+	@exec $(BIN)/lifeline demo
+
+test: $(VENV)/.dev packages ## every test, with real mosquitto and Chromium
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+real: $(VENV)/.run packages ## replay real recordings through the whole service: make real DATA=../shared/data
+	$(BIN)/lifeline real --data $(DATA)
+
+crash: $(VENV)/.dev packages ## 50 seeded kill -9 of the service under load
+	LIFELINE_KILLS=50 $(BIN)/python -m pytest -q tests/service/test_kill.py --timeout=3600
+
+bench: $(VENV)/.run packages ## measure and write bench/results.json
+	$(BIN)/python -m bench.run
+
+lock: ## resolve the dependencies again
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove the virtual environment and the demonstration's data
+	rm -rf $(VENV) .lifeline
+
+$(VENV)/.run: requirements.lock pyproject.toml tools/setup.sh
+	@PYTHON=$(PYTHON) tools/setup.sh $(VENV) requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup.sh
+	@PYTHON=$(PYTHON) tools/setup.sh $(VENV) requirements-dev.lock
+	@touch $@ $(VENV)/.run
+
+packages:
+	@tools/packages.sh mosquitto chromium
+
+.PHONY: help run test check real crash bench lock clean packages

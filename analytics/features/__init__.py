@@ -1,0 +1,47 @@
+"""Features: what makes channels of channels. One file a kind, and one line here.
+
+A feature file holds, besides its docstring (which states the rule):
+
+- ``INPUTS``, how many channels it reads;
+- ``PARAMETERS``, what may be set, with meaning, unit and default;
+- ``RECORD`` and ``CELL``, the fields of a channel's state, and of the cells behind it;
+- ``configure(parameters, inputs)``: the fields of the record that are set once, and the number of
+  cells; and ``refuse(parameters)``: what is wrong with values that are well formed one by one;
+- ``advance``: the compiled state machine over readings in order.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from analytics.features import background, code, difference, rate, rolling, scale
+from analytics.features.protocol import FeatureKind, Parameter
+from analytics.features.protocol import validate as validate_kind
+
+KINDS: Mapping[str, FeatureKind] = MappingProxyType(
+    {
+        "background": background,
+        "code": code,
+        "difference": difference,
+        "rate": rate,
+        "rolling": rolling,
+        "scale": scale,
+    }
+)
+PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
+    {name: kind.PARAMETERS for name, kind in KINDS.items()}
+)
+
+
+def validate(kind: str, parameters: Mapping[str, Any], inputs: int | None = None) -> list[str]:
+    """Return what is wrong with a feature, in sentences for people; an empty list where nothing is.
+
+    >>> validate("rolling", {"window_s": 60, "step_s": 0, "statistic": "mean"})
+    ['step_s must be greater than 0, not 0']
+    """
+    if kind not in KINDS:
+        return [f"there is no feature {kind!r}; there are {', '.join(sorted(KINDS))}"]
+    faults = []
+    if inputs is not None and inputs != KINDS[kind].INPUTS:
+        faults.append(f"{kind} has {KINDS[kind].INPUTS} input(s), not {inputs}")
+    return faults + validate_kind(KINDS[kind], parameters)

@@ -1,0 +1,94 @@
+"""A bank: the state of all channels of one feature kind, advanced together in one compiled pass."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.features import KINDS, validate
+from analytics.features.protocol import complete
+from domain.catalogue import Channel
+from domain.readings import Float64s, Int32s, Int64s, UInt8s
+
+
+class Inputs(NamedTuple):
+    """Good readings of inputs in order: whose feature (``slot``), which of its inputs (``port``)."""
+
+    slot: Int32s
+    port: UInt8s
+    time_ns: Int64s
+    value: Float64s
+    restarted: UInt8s
+
+
+class Outputs(NamedTuple):
+    """Derived readings: ``source[i]`` is the input that made reading i."""
+
+    source: Int64s
+    time_ns: Int64s
+    value: Float64s
+
+
+class Bank:
+    """The channels of one feature kind; ``channels[i]`` with its inputs has slot i."""
+
+    def __init__(self, kind: str, channels: Sequence[tuple[Channel, Sequence[Channel]]]) -> None:
+        """Begin empty; raises ``ValueError`` where a channel's feature is not valid."""
+        self.kind = kind
+        self._advance = KINDS[kind].advance
+        self.records = np.zeros(len(channels), KINDS[kind].RECORD)
+        cells = []
+        for record, (channel, inputs) in zip(self.records, channels, strict=True):
+            fields, own = _configure(kind, channel, inputs)
+            for name, value in fields.items():
+                record[name] = value
+            cells.append(own)
+        counts = np.array([len(own) for own in cells], np.int64)
+        self.records["cells"] = counts
+        self.records["first"] = np.cumsum(counts) - counts
+        self.cells = np.concatenate(cells) if cells else np.zeros(0, KINDS[kind].CELL)
+
+    def advance(self, inputs: Inputs) -> Outputs:
+        """Take readings in and return what comes out, in order; at most one for each reading."""
+        room = len(inputs.slot)
+        outputs = Outputs(
+            np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.float64)
+        )
+        count = self._advance(self.records, self.cells, inputs, outputs)
+        whole = np.flatnonzero(np.isfinite(outputs.value[:count]))
+        return Outputs(outputs.source[whole], outputs.time_ns[whole], outputs.value[whole])
+
+    def load(
+        self, slot: int, records: npt.NDArray[Any], cells: npt.NDArray[Any], before: int
+    ) -> None:
+        """Take over the channel that had slot ``before`` in a bank of these records and cells."""
+        first, count = int(self.records["first"][slot]), int(self.records["cells"][slot])
+        source = int(records["first"][before])
+        self.cells[first : first + count] = cells[source : source + count]
+        self.records[slot] = records[before]
+        self.records["first"][slot] = first
+
+
+def signature(channel: Channel, inputs: Sequence[Channel]) -> str:
+    """Return a text that stays the same while a channel's state keeps its meaning."""
+    if channel.feature is None:
+        return f"fault:{channel.fault}" if channel.fault is not None else "measured"
+    parameters = KINDS[channel.feature.kind], channel.feature.parameters
+    intervals = [source.sample_interval_s for source in inputs]
+    return json.dumps(
+        [channel.feature.kind, list(channel.feature.inputs), complete(*parameters), intervals],
+        sort_keys=True,
+        default=str,
+    )
+
+
+def _configure(
+    kind: str, channel: Channel, inputs: Sequence[Channel]
+) -> tuple[Mapping[str, Any], npt.NDArray[Any]]:
+    parameters = channel.feature.parameters if channel.feature else {}
+    faults = validate(kind, parameters, len(inputs))
+    if faults:
+        raise ValueError(f"{channel.id}: {'; '.join(faults)}")
+    return KINDS[kind].configure(complete(KINDS[kind], parameters), inputs)

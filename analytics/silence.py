@@ -1,0 +1,162 @@
+"""Silence: how long gateways and channels have not been heard, counted in ticks.
+
+Only time counts in which hearing was possible: ticks' elapsed time with the broker connected. Each
+gateway has two clocks that run on it: one for the silence of its channels, which stands while the
+gateway itself is silent or offline, and one for the delays of channels that report on change,
+which stands only while it is offline. A channel's silence is the reading of its clock less its
+mark; an arrival sets the mark to "heard", and the tick behind it begins to count.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from analytics.layout import HEARD, NEVER, Tables
+from domain.catalogue import Catalogue, Channel
+from domain.grade import FaultKind
+from domain.journal import Tick
+from domain.readings import Float64s, Int32s, Int64s
+from domain.time import seconds_to_ns
+
+_QUIET, _ON_CHANGE = 0, 1
+
+
+class Silence:
+    """Clocks of the gateways, and the channels of the fault ``silent``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        gateways = len(catalogue.gateways)
+        self.unheard_ns = np.zeros(gateways, np.int64)  # by gateway
+        self.heard = np.ones(gateways, np.bool_)  # since the last tick
+        self.offline = np.zeros(gateways, np.bool_)
+        self.interval_ns = _gateway_intervals(catalogue)
+        self._clocks = np.zeros((2, gateways + 1), np.int64)  # the last gateway is "none"
+        roots = [root_gateway(catalogue, channel) for channel in catalogue.channels]
+        self._gateway = np.array(roots, np.int64) if roots else np.zeros(0, np.int64)
+        on_change = [channel.on_change for channel in catalogue.channels]
+        self._which = np.array(on_change, np.int64) * _ON_CHANGE
+        self._list_silent(catalogue)
+        graded = [
+            channel.on_change and bool(channel.limits) and channel.fault is not FaultKind.SILENT
+            for channel in catalogue.channels
+        ]
+        self.on_change = np.flatnonzero(np.array(graded, np.bool_)).astype(np.int32)
+
+    def _list_silent(self, catalogue: Catalogue) -> None:
+        of_channel, of_gateway = [], []
+        for index, channel in enumerate(catalogue.channels):
+            if channel.fault is not FaultKind.SILENT:
+                continue
+            if channel.fault_of is not None:
+                parent = catalogue.channel_index[channel.fault_of]
+                interval_ns = _expected_interval(catalogue, catalogue.channels[parent])
+                if interval_ns != NEVER:
+                    of_channel.append((index, parent, interval_ns))
+            elif channel.gateway is not None:
+                of_gateway.append((index, catalogue.gateway_index[channel.gateway]))
+        table = np.array(of_channel, np.int64).reshape(-1, 3)
+        self._parent, self._parent_interval_ns = table[:, 1], table[:, 2]
+        gateways = np.array(of_gateway, np.int64).reshape(-1, 2)
+        self._watched = gateways[:, 1]
+        self.channels: Int32s = np.concatenate([gateways[:, 0], table[:, 0]]).astype(np.int32)
+        self.missed = np.zeros(len(self.channels), np.int64)  # as last told
+        self.unsettled = np.zeros(len(self.channels), np.bool_)  # each tick must be judged
+
+    def hear(self, gateways: list[int], status: list[tuple[int, bool]]) -> None:
+        """Take in whom frames came from, and the gateways' own words, in order."""
+        self.heard[gateways] = True
+        for gateway, online in status:
+            self.offline[gateway] = not online
+
+    def advance(self, tick: Tick, marks: Int64s) -> tuple[Int64s, Float64s]:
+        """Let a tick pass; return the places in ``channels`` to judge now, and their values."""
+        elapsed_ns = tick.elapsed_ns if tick.broker_connected else 0
+        self.unheard_ns += elapsed_ns
+        self.unheard_ns[self.heard] = 0
+        self.heard[:] = False
+        missed = self.unheard_ns // self.interval_ns
+        missed = np.where(self.offline, np.maximum(missed, 1), missed)
+        self._clocks[_QUIET, :-1] += np.where(missed > 0, 0, elapsed_ns)
+        self._clocks[_ON_CHANGE, :-1] += np.where(self.offline, 0, elapsed_ns)
+        heard = np.flatnonzero(marks == HEARD)
+        marks[heard] = self._clocks[self._which[heard], self._gateway[heard]]
+        silent_ns = self._clocks[_QUIET][self._gateway[self._parent]] - marks[self._parent]
+        channels_missed = silent_ns // self._parent_interval_ns
+        now = np.concatenate([missed[self._watched], channels_missed])
+        places = np.flatnonzero((now != self.missed) | self.unsettled)
+        self.missed = now
+        return places, now[places].astype(np.float64)
+
+    def standing_ns(self, channels: Int32s, marks: Int64s) -> Int64s:
+        """Return for how long the values of ``channels`` have stood since they came."""
+        clocks = self._clocks[self._which[channels], self._gateway[channels]]
+        return np.where(marks[channels] == HEARD, 0, clocks - marks[channels])
+
+    def snapshot(self, catalogue: Catalogue, tables: Tables) -> dict[str, Any]:
+        """Return the gateways' part of a snapshot; the channels' is their standing time."""
+        every = np.arange(len(tables.marks), dtype=np.int32)
+        return {
+            "gateways": [gateway.id for gateway in catalogue.gateways],
+            "unheard_ns": self.unheard_ns.copy(),
+            "heard": self.heard.copy(),
+            "offline": self.offline.copy(),
+            "standing_ns": np.where(
+                tables.marks == HEARD, -1, self.standing_ns(every, tables.marks)
+            ),
+            "silent": self.channels.copy(),
+            "missed": self.missed.copy(),
+            "unsettled": self.unsettled.copy(),
+        }
+
+    def carry(
+        self, saved: dict[str, Any], catalogue: Catalogue, old: Int64s, new: Int64s, marks: Int64s
+    ) -> None:
+        """Take a snapshot over: channel ``old[i]`` of it is channel ``new[i]`` here."""
+        known = {gateway: place for place, gateway in enumerate(saved["gateways"])}
+        for place, gateway in enumerate(catalogue.gateways):
+            if gateway.id in known:
+                before = known[gateway.id]
+                self.unheard_ns[place] = saved["unheard_ns"][before]
+                self.heard[place] = saved["heard"][before]
+                self.offline[place] = saved["offline"][before]
+        standing_ns = saved["standing_ns"][old]
+        marks[new] = np.where(standing_ns < 0, HEARD, -standing_ns)
+        here = dict(zip(new.tolist(), old.tolist(), strict=True))
+        told = {channel: place for place, channel in enumerate(saved["silent"].tolist())}
+        for place, channel in enumerate(self.channels.tolist()):
+            before = told.get(here.get(channel, -1), -1)
+            if before >= 0:
+                self.missed[place] = saved["missed"][before]
+                self.unsettled[place] = saved["unsettled"][before]
+
+
+def root_gateway(catalogue: Catalogue, channel: Channel) -> int:
+    """Return the index of the gateway that a channel's readings come from in the end, or -1."""
+    seen = 0
+    while channel.gateway is None and seen <= len(catalogue.channels):
+        inputs = channel.feature.inputs if channel.feature else ()
+        parent = channel.fault_of or (inputs[0] if inputs else None)
+        if parent is None:
+            return -1
+        channel, seen = catalogue.channel(parent), seen + 1
+    return catalogue.gateway_index[channel.gateway] if channel.gateway is not None else -1
+
+
+def _expected_interval(catalogue: Catalogue, channel: Channel) -> int:
+    if channel.on_change:
+        return NEVER
+    gateway = root_gateway(catalogue, channel)
+    upload_s = catalogue.gateways[gateway].upload_interval_s if gateway >= 0 else 0.0
+    return seconds_to_ns(channel.sample_interval_s + upload_s) or NEVER
+
+
+def _gateway_intervals(catalogue: Catalogue) -> Int64s:
+    smallest_s = [0.0] * len(catalogue.gateways)
+    for channel in catalogue.channels:
+        if channel.gateway is None or channel.sent_as is None or channel.on_change:
+            continue
+        place, sample_s = catalogue.gateway_index[channel.gateway], channel.sample_interval_s
+        smallest_s[place] = min(smallest_s[place] or sample_s, sample_s)
+    pairs = zip(catalogue.gateways, smallest_s, strict=True)
+    intervals = [seconds_to_ns(max(g.upload_interval_s, s)) or NEVER for g, s in pairs]
+    return np.array(intervals, np.int64)

@@ -1,0 +1,87 @@
+"""Frames on their way from the broker to the journal: grouped, counted, and bounded."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from domain.journal import Frame
+from ingest.wire import PAYLOAD_BYTES_MAX
+
+GROUP_BYTES_MAX = 1_000_000
+GROUP_FRAMES_MAX = 10_000
+UNSETTLED_BYTES_MAX = 64 << 20
+UNSETTLED_FRAMES_MAX = 50_000
+PAYLOAD_BYTES_WHOLE = 2 << 20
+"""A payload beyond this is cut to one byte more than 1 MiB: enough to be judged oversize."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Frames that are journaled together and settled together.
+
+    All came by one connection to the broker. ``packet_ids`` are those that the broker waits for
+    (none for QoS 0); ``size`` counts the bytes of topics and payloads.
+    """
+
+    connection: int
+    frames: list[Frame] = field(default_factory=list)
+    packet_ids: list[int] = field(default_factory=list)
+    size: int = 0
+    settled: bool = False
+
+
+class Groups:
+    """Groups waiting to be journaled, and how much is unsettled in all."""
+
+    def __init__(
+        self,
+        frames_max: int = UNSETTLED_FRAMES_MAX,
+        bytes_max: int = UNSETTLED_BYTES_MAX,
+    ) -> None:
+        self._frames_max = frames_max
+        self._bytes_max = bytes_max
+        self._waiting: deque[Gathered] = deque()
+        self.unsettled_frames = 0
+        self.unsettled_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """True while no more should be taken in."""
+        return self.unsettled_frames >= self._frames_max or self.unsettled_bytes >= self._bytes_max
+
+    def add(self, connection: int, frame: Frame, packet_id: int | None) -> None:
+        """Take a frame; groups hold at most 1 MB (or a single frame) and 10,000 frames."""
+        if len(frame.payload) > PAYLOAD_BYTES_WHOLE:
+            cut = frame.payload[: PAYLOAD_BYTES_MAX + 1]
+            frame = Frame(frame.topic, cut, frame.received_ns, frame.redelivered)
+        size = len(frame.payload) + len(frame.topic)
+        group = self._waiting[-1] if self._waiting else None
+        if (
+            group is None
+            or group.connection != connection
+            or group.size + size > GROUP_BYTES_MAX
+            or len(group.frames) >= GROUP_FRAMES_MAX
+        ):
+            group = Gathered(connection)
+            self._waiting.append(group)
+        group.frames.append(frame)
+        group.size += size
+        if packet_id is not None:
+            group.packet_ids.append(packet_id)
+        self.unsettled_frames += 1
+        self.unsettled_bytes += size
+
+    def pop(self) -> Gathered:
+        """Return the oldest group; raises ``IndexError`` where there is none."""
+        return self._waiting.popleft()
+
+    def settle(self, gathered: Gathered) -> bool:
+        """Count a group as settled; return False where it was before."""
+        if gathered.settled:
+            return False
+        gathered.settled = True
+        self.unsettled_frames -= len(gathered.frames)
+        self.unsettled_bytes -= gathered.size
+        return True

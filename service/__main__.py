@@ -1,0 +1,179 @@
+"""The command line: ``lifeline serve``, ``demo``, ``publish``, ``replay`` and the rest."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from service.settings import ROOT, Settings
+
+RECORDINGS = ("trout_creek_bridge_gauge", "metec_methane_stanford", "openlab_bridge_run_1")
+
+app = typer.Typer(
+    help="Lifeline watches a city's bridges, tunnels, gas, drainage and lifts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+catalogue_app = typer.Typer(help="The catalogue of facilities, channels and limits.")
+app.add_typer(catalogue_app, name="catalogue", no_args_is_help=True)
+
+Files = Annotated[list[Path], typer.Argument(help="Catalogue files (YAML).")]
+
+
+def _fail(message: object) -> typer.Exit:
+    typer.echo(str(message), err=True)
+    return typer.Exit(1)
+
+
+def _settings(**given: object) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise _fail(
+            "\n".join(
+                f"LIFELINE_{str(fault['loc'][0] if fault['loc'] else '').upper()}: {fault['msg']}"
+                for fault in error.errors()
+            )
+        ) from None
+
+
+@app.command()
+def serve(
+    clock: Annotated[
+        str | None, typer.Option(help="'wall', or 'data' to take time from the readings.")
+    ] = None,
+) -> None:
+    """Run the service, as the settings (LIFELINE_… and LIFELINE_SETTINGS=file.toml) say."""
+    from service.app import StartError  # noqa: PLC0415  heavy
+    from service.app import serve as run_service  # noqa: PLC0415
+    from service.logs import configure  # noqa: PLC0415
+    from service.recovery import RecoveryError  # noqa: PLC0415
+    from storage.catalogue.document import CatalogueError  # noqa: PLC0415
+    from storage.journal import JournalError  # noqa: PLC0415
+    from storage.state import StateError  # noqa: PLC0415
+
+    settings = _settings(clock=clock)
+    configure(settings.log_level)
+    try:
+        asyncio.run(run_service(settings))
+    except (StartError, RecoveryError, CatalogueError, JournalError, StateError) as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where its data is kept.")] = Path(".lifeline"),
+) -> None:
+    """Run the demonstration city, until Ctrl-C."""
+    from service.demo import DemoError, run  # noqa: PLC0415
+
+    try:
+        run(folder)
+    except DemoError as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def simulate(
+    mqtt_url: Annotated[str, typer.Option(help="The broker.")] = "mqtt://127.0.0.1:1883",
+    progress_file: Annotated[
+        Path | None, typer.Option(help="Where to note how far the city has come.")
+    ] = None,
+    wait_for: Annotated[
+        str | None, typer.Option(help="An address that must answer before anything is sent.")
+    ] = None,
+) -> None:
+    """Send the demonstration city's telemetry: six hours of history, then at life's speed."""
+    from service.city import run_city  # noqa: PLC0415
+
+    asyncio.run(run_city(mqtt_url, progress_file, wait_for))
+
+
+@app.command()
+def publish(
+    district: Annotated[str, typer.Argument(help="The district in the topic.")],
+    gateway: Annotated[str, typer.Argument(help="The gateway's id.")],
+    values: Annotated[list[str], typer.Argument(help="name=value, one or more.")],
+    mqtt_port: Annotated[int, typer.Option(help="The broker's port on this machine.")] = 1883,
+    mqtt_url: Annotated[str | None, typer.Option(help="Or the broker's whole URL.")] = None,
+) -> None:
+    """Publish one message of readings, stamped now, as a gateway would."""
+    from service.publish import PublishRefusedError, publish_once  # noqa: PLC0415
+
+    try:
+        url = mqtt_url or f"mqtt://127.0.0.1:{mqtt_port}"
+        topic, payload = asyncio.run(publish_once(url, district, gateway, values))
+    except (PublishRefusedError, ValueError, OSError) as error:
+        raise _fail(error) from None
+    typer.echo(f"{topic} {payload.decode()}")
+
+
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="A recording's folder.")],
+    data: Annotated[Path, typer.Option(help="Where the recording's files lie.")],
+    mqtt_url: Annotated[str, typer.Option(help="The broker.")] = "mqtt://127.0.0.1:1883",
+    speed: Annotated[
+        float, typer.Option(help="Times life's speed; 0 is as fast as the broker takes it.")
+    ] = 0.0,
+) -> None:
+    """Publish a recording as its gateways would; the service runs with --clock data."""
+    from service.replay import publish_recording  # noqa: PLC0415
+    from simulators.recording import RecordingError, open_recording  # noqa: PLC0415
+
+    try:
+        sent = asyncio.run(publish_recording(open_recording(folder, data), mqtt_url, speed))
+    except (RecordingError, OSError) as error:
+        raise _fail(error) from None
+    typer.echo(f"{sent.frames} messages, {sent.readings} readings in {sent.seconds:.1f} s")
+
+
+@app.command()
+def real(
+    data: Annotated[Path, typer.Option(help="Where the recordings' files lie.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Recordings; all that are judged by default.")
+    ] = None,
+) -> None:
+    """Replay real recordings through mosquitto and the whole service, and judge the alarms."""
+    from service.real import run_real  # noqa: PLC0415
+
+    folders = [ROOT / "recordings" / name for name in names or RECORDINGS]
+    raise typer.Exit(0 if asyncio.run(run_real(folders, data)) else 1)
+
+
+@app.command()
+def check(files: Files) -> None:
+    """Check catalogue files, and say what is in them or everything that is wrong."""
+    from service.catalogues import feature_faults  # noqa: PLC0415
+    from storage.catalogue.check import check as check_files  # noqa: PLC0415
+
+    report = check_files(files, _settings().templates, feature_faults=feature_faults)
+    typer.echo(report.text, err=report.exit_code != 0)
+    raise typer.Exit(report.exit_code)
+
+
+@catalogue_app.command("import")
+def import_catalogue(files: Files) -> None:
+    """Import catalogue files into the state database; the service activates them when it starts."""
+    from service.catalogues import import_offline  # noqa: PLC0415
+    from storage.catalogue.document import CatalogueError  # noqa: PLC0415
+
+    try:
+        revision = asyncio.run(import_offline(_settings(catalogue=files)))
+    except (CatalogueError, OSError) as error:
+        raise _fail(error) from None
+    typer.echo(json.dumps({"revision": revision}))
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="lifeline")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""The wiring: one straight line from settings to a running service."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from alerting.outbox import OutboxConsumer, log_delivery
+from api.app import create_app, end_streams
+from api.ports import Ports
+from api.settings import ApiSettings
+from domain.texts import alarm_text
+from ingest.newest import newest_time_ns
+from ingest.source import Source
+from service import pipeline
+from service.archiving import Archiver
+from service.catalogues import Catalogues
+from service.clock import Clock, DataClock, WallClock
+from service.committing import Broadcast, Commands, Committer
+from service.evaluator import Evaluator
+from service.metrics import ServiceCollector
+from service.ports import LivePicture, ServiceHealth, StoreView
+from service.recovery import SnapshotKeeper, restore, run_again
+from service.settings import Settings
+from service.snapshots import SnapshotFolder
+from service.supervise import Supervisor
+from storage.adoptions import AdoptionStore
+from storage.alarms import AlarmStore
+from storage.archive.duck import DuckArchive
+from storage.catalogue.revisions import CatalogueStore
+from storage.journal import SegmentJournal
+from storage.keys import KeyStore
+from storage.state import StateEngine
+
+HTTP_STOP_TIMEOUT_S = 5
+
+log = structlog.get_logger(__name__)
+
+
+class StartError(Exception):
+    """The service cannot start as it is told to; the message says what to change."""
+
+
+@dataclass(slots=True)
+class Stores:
+    """What is kept, opened."""
+
+    journal: SegmentJournal
+    state: StateEngine
+    archive: DuckArchive
+    snapshots: SnapshotFolder
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What turns rows into alarms and archived readings, standing where the last run stopped."""
+
+    evaluator: Evaluator
+    archiver: Archiver
+    committer: Committer
+    broadcast: Broadcast
+    keeper: SnapshotKeeper
+    thread: ThreadPoolExecutor
+
+
+async def serve(settings: Settings) -> None:
+    """Run the service until it is told to stop; raises ``StartError`` where it cannot start."""
+    supervisor = Supervisor()
+    supervisor.stop_on_signals()
+    async with AsyncExitStack() as stack:
+        stores = await _open(settings, stack)
+        keys = KeyStore(stores.state)
+        await _guard(settings, keys)
+        clock = _clock(settings)
+        judgement = await _recover(settings, stores, stack)
+        evaluator = judgement.evaluator
+        catalogues = Catalogues(
+            settings,
+            CatalogueStore(stores.state),
+            AdoptionStore(stores.state),
+            stores.journal,
+            AlarmStore(stores.state),
+            clock.now_ns,
+            lambda: evaluator.catalogue,
+        )
+        await catalogues.import_files()
+        source = await stack.enter_async_context(_source(settings, clock))
+
+        _start_pipeline(supervisor, source, stores, judgement, clock)
+        app = create_app(
+            Ports(
+                live=LivePicture(evaluator, clock),
+                store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
+                archive=stores.archive,
+                commands=Commands(stores.journal, judgement.committer, clock.now_ns),
+                adoption=catalogues,
+                stream=judgement.broadcast,
+                health=_health(supervisor, source, stores, judgement),
+                keys=keys,
+                alarm_text=alarm_text,
+                registry=_registry(stores, judgement),
+            ),
+            ApiSettings(open_reads=settings.open_reads),
+        )
+        server = _http_server(app, settings)
+        supervisor.start("http", server.serve())
+        try:
+            await supervisor.wait()
+        finally:
+            await _stop(supervisor, server, app, judgement)
+
+
+async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:
+    """Bring the judgement back to the committed row, and its readings to the archive."""
+    store = AlarmStore(stores.state)
+    catalogue_store = CatalogueStore(stores.state)
+    committed_seq = await store.cursor()
+
+    def stand_at(seq: int) -> Evaluator:
+        return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
+
+    archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
+    stack.callback(archiver.close)
+    thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
+    loop = asyncio.get_running_loop()
+    evaluator = await loop.run_in_executor(
+        thread, stand_at, min(committed_seq, stores.archive.cursor)
+    )
+    await loop.run_in_executor(
+        thread, run_again, evaluator, stores.journal, committed_seq, archiver
+    )
+    broadcast = Broadcast()
+    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    keeper = SnapshotKeeper(
+        stores.snapshots,
+        stores.journal,
+        lambda: min(committer.seq, archiver.cursor),
+        settings.snapshot_interval_s,
+    )
+    stack.callback(keeper.close)
+    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread)
+
+
+def _start_pipeline(
+    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement, clock: Clock
+) -> None:
+    """Start the tasks between the broker and the outbox."""
+    evaluator = judgement.evaluator
+    outbox = OutboxConsumer(
+        AlarmStore(stores.state), "log", log_delivery(lambda: evaluator.catalogue)
+    )
+    judgement.committer.when_noticed(outbox.wake)
+    evaluate = pipeline.evaluate(
+        stores.journal,
+        evaluator,
+        judgement.committer,
+        judgement.archiver,
+        judgement.keeper,
+        judgement.thread,
+    )
+    supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
+    supervisor.start("evaluate", evaluate)
+    supervisor.start("archive", judgement.archiver.run())
+    supervisor.start("outbox", outbox.run())
+    if isinstance(clock, WallClock):
+        tick = pipeline.tick(stores.journal, clock, lambda: source.connected)
+        supervisor.start("tick", tick)
+
+
+def _health(
+    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement
+) -> ServiceHealth:
+    return ServiceHealth(
+        lambda: source.connected,
+        lambda: supervisor.failed,
+        lambda: stores.journal.last_seq - judgement.evaluator.seq,
+        judgement.archiver,
+        AlarmStore(stores.state).cursor,
+    )
+
+
+def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(
+        ServiceCollector(
+            stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
+        )
+    )
+    return registry
+
+
+def _source(settings: Settings, clock: Clock) -> Source:
+    return Source(
+        settings.mqtt_url.get_secret_value(),
+        client_id=settings.mqtt_client_id,
+        clock=clock.now_ns,
+    )
+
+
+async def _open(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Open the durable parts; each is closed when the stack ends, the last opened first."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    journal = await SegmentJournal.open(
+        settings.journal_folder(),
+        retain_bytes=settings.journal_bytes_max,
+        retain_age_s=settings.journal_age_s_max,
+    )
+    stack.push_async_callback(journal.close)
+    state = await StateEngine.open(settings.state_location())
+    stack.push_async_callback(state.close)
+    archive = DuckArchive.open(settings.archive_folder())
+    stack.callback(archive.close)
+    return Stores(journal, state, archive, SnapshotFolder(settings.data_dir / "snapshots"))
+
+
+async def _guard(settings: Settings, keys: KeyStore) -> None:
+    """Keep the key of the first start; refuse to listen beyond loopback without any key."""
+    if settings.admin_key is not None:
+        await keys.ensure_admin_key(settings.admin_key.get_secret_value())
+    if not settings.open_reads and not await keys.keys():
+        raise StartError(
+            f"http_listen is {settings.http_listen}, beyond loopback, and there is no key: "
+            "set LIFELINE_ADMIN_KEY, or listen on 127.0.0.1"
+        )
+
+
+def _clock(settings: Settings) -> Clock:
+    return DataClock(newest_time_ns) if settings.clock == "data" else WallClock()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the supervisor."""
+        yield
+
+
+def _http_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=HTTP_STOP_TIMEOUT_S,
+        )
+    )
+
+
+async def _stop(
+    supervisor: Supervisor, server: uvicorn.Server, app: FastAPI, judgement: Judgement
+) -> None:
+    """Stop in the order of the data's way, and leave nothing half done that could be finished."""
+    end_streams(app)
+    server.should_exit = True
+    await supervisor.cancel("intake")
+    await supervisor.cancel("evaluate", "outbox")
+    await supervisor.cancel("archive")
+    await judgement.archiver.flush()
+    judgement.keeper.take(judgement.evaluator)
+    await supervisor.cancel()
+    log.info("stopped")

@@ -1,0 +1,125 @@
+"""Steps become facts: one transaction, then whoever waits or listens is told."""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from domain.accounting import Account, Accounts, Fate, Unit
+from domain.alarm import CommandResult, Transition
+from domain.journal import Command, Record
+from service.evaluator import Step
+from storage.alarms import AlarmStore, Commit
+
+COMMAND_TIMEOUT_S = 10.0
+
+Numbered = tuple[int, Transition]
+
+
+Listener = Callable[[Sequence[Numbered]], None]
+
+
+class Broadcast:
+    """Tells listeners of transitions right after their commit, on the event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with each commit; returns how to stop that. It must not wait."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def publish(self, written: Sequence[Numbered]) -> None:
+        """Tell every listener."""
+        for listener in list(self._listeners):
+            listener(written)
+
+
+class Committer:
+    """Commits steps and keeps the ledger, the books as of the last row evaluated."""
+
+    def __init__(self, store: AlarmStore, broadcast: Broadcast, ledger: Accounts, seq: int) -> None:
+        self._store = store
+        self._broadcast = broadcast
+        self.ledger = Counter(ledger)
+        self.seq = seq  # the last row committed
+        self._on_notices: list[Callable[[], None]] = []
+        self._results: dict[str, asyncio.Future[CommandResult]] = {}
+
+    def when_noticed(self, call: Callable[[], None]) -> None:
+        """Call ``call`` after each commit that wrote outbox rows."""
+        self._on_notices.append(call)
+
+    def expect(self, command_id: str) -> asyncio.Future[CommandResult]:
+        """Return a future that holds the command's result once it is committed."""
+        future: asyncio.Future[CommandResult] = asyncio.get_running_loop().create_future()
+        self._results[command_id] = future
+        future.add_done_callback(lambda _future: self._results.pop(command_id, None))
+        return future
+
+    async def commit(self, step: Step) -> Sequence[Numbered]:
+        """Commit a step; see ``service.pipeline.Committer``."""
+        written = await self._store.commit(
+            Commit(
+                seq=step.last_seq,
+                transitions=step.transitions,
+                notices=step.notices,
+                accounts=step.accounts,
+                rejects=step.rejects,
+                sightings=step.sightings,
+            )
+        )
+        self.ledger.update(step.accounts)
+        if written:
+            self._broadcast.publish(written)
+        for result in step.results:
+            future = self._results.get(result.command_id)
+            if future is not None and not future.done():
+                future.set_result(result)
+        self.seq = step.last_seq
+        if step.notices:
+            for call in self._on_notices:
+                call()
+        return written
+
+
+class Appender(Protocol):
+    """Makes rows durable."""
+
+    async def append(self, records: Sequence[Record]) -> int:
+        """Append rows, and return the number of the last."""
+        ...
+
+
+class Commands:
+    """Puts operators' verbs into the journal and waits for what becomes of them."""
+
+    def __init__(self, journal: Appender, committer: Committer, now_ns: Callable[[], int]) -> None:
+        self._journal = journal
+        self._committer = committer
+        self._now_ns = now_ns
+
+    async def submit(self, verb: str, arguments: dict[str, Any], author: str) -> CommandResult:
+        """Return the result of a command; status 202 where it is journaled and not judged yet."""
+        command_id = uuid.uuid4().hex
+        result = self._committer.expect(command_id)
+        await self._journal.append([Command(command_id, verb, arguments, author, self._now_ns())])
+        try:
+            return await asyncio.wait_for(result, COMMAND_TIMEOUT_S)
+        except TimeoutError:
+            return CommandResult(command_id, 202, "taken into the journal, not judged yet")
+
+
+def books(ledger: Accounts, pending: Accounts) -> Accounts:
+    """Return the books as of the last row evaluated, by what the archive really holds.
+
+    ``ledger`` counts readings as stored once they are judged; ``pending`` are those of them that
+    the archive has not yet taken.
+    """
+    shown = Counter(ledger)
+    for account, count in pending.items():
+        shown[account] -= count
+        shown[Account(account.gateway, Unit.READINGS, Fate.PENDING)] += count
+    return shown

@@ -1,0 +1,78 @@
+"""Lifeline's metrics about itself, collected when asked; never a label per sensor."""
+
+from collections.abc import Iterable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from domain.grade import Grade
+from service.archiving import Archiver
+from service.committing import Committer
+from service.evaluator import Evaluator
+from storage.journal import SegmentJournal
+
+
+class ServiceCollector(Collector):
+    """Reads the parts of the running service."""
+
+    def __init__(
+        self,
+        journal: SegmentJournal,
+        evaluator: Evaluator,
+        committer: Committer,
+        archiver: Archiver,
+    ) -> None:
+        self._journal = journal
+        self._evaluator = evaluator
+        self._committer = committer
+        self._archiver = archiver
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the metrics of this moment."""
+        yield from self._journal_metrics()
+        yield from self._archive_metrics()
+        yield self._ingest()
+        yield self._alarms()
+
+    def _journal_metrics(self) -> Iterable[Metric]:
+        stats = self._journal.stats()
+        yield _gauge("journal_bytes", "Size of the journal.", stats.bytes)
+        yield _gauge("journal_segments", "Segment files of the journal.", stats.segments)
+        yield _gauge("journal_last_row", "Number of the newest row.", stats.last_seq)
+        yield _gauge("judged_row", "Number of the last row judged.", self._evaluator.seq)
+
+    def _archive_metrics(self) -> Iterable[Metric]:
+        yield _gauge("archived_row", "Number of the last row archived.", self._archiver.cursor)
+        waiting = self._archiver.queued_rows
+        yield _gauge("archive_queued_readings", "Readings waiting for the archive.", waiting)
+        yield _gauge("archive_behind", "1 while catching up.", float(self._archiver.behind))
+
+    def _ingest(self) -> Metric:
+        totals: dict[tuple[str, str, str], int] = {}
+        for account, count in self._committer.ledger.items():
+            key = (str(account.unit), str(account.fate), str(account.reason))
+            totals[key] = totals.get(key, 0) + count
+        family = CounterMetricFamily(
+            "lifeline_ingested", "Frames and readings by fate.", labels=["unit", "fate", "reason"]
+        )
+        for labels, count in sorted(totals.items()):
+            family.add_metric(labels, count)
+        return family
+
+    def _alarms(self) -> Metric:
+        family = GaugeMetricFamily(
+            "lifeline_open_alarms", "Open alarms by grade.", labels=["grade", "instrument"]
+        )
+        counts: dict[tuple[Grade, bool], int] = {}
+        for alarm in self._evaluator.open_alarms():
+            key = (alarm.grade, alarm.instrument)
+            counts[key] = counts.get(key, 0) + 1
+        for grade in Grade:
+            for instrument in (False, True):
+                labels = [grade.word, str(instrument).lower()]
+                family.add_metric(labels, counts.get((grade, instrument), 0))
+        return family
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"lifeline_{name}", meaning, value=value)

@@ -1,0 +1,150 @@
+"""The way of a message, in two tasks with the journal between them. Read this first.
+
+``intake`` makes frames durable and only then settles them with the broker; nothing downstream can
+hold it up. ``evaluate`` turns journal rows into alarms: the same loop live and after a restart.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from typing import Protocol, TypeVar
+
+from domain.alarm import Transition
+from domain.journal import Frame, Record, Rows, Tick
+from domain.time import NS_PER_S
+from service.clock import Clock
+from service.evaluator import Evaluator, Step
+
+COMMIT_INTERVAL_S = 0.5
+TICK_INTERVAL_S = 1.0
+
+
+class Gathered(Protocol):
+    """Frames that came together, not settled yet."""
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The frames, in order."""
+        ...
+
+
+G = TypeVar("G", bound=Gathered)
+
+
+class Source(Protocol[G]):
+    """Where frames come from."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        ...
+
+    def gathered(self) -> AsyncIterator[G]:
+        """Yield groups of frames, bounded in bytes, count and age."""
+        ...
+
+    async def settle(self, gathered: G) -> None:
+        """Tell the broker that these are safely ours."""
+        ...
+
+
+class Journal(Protocol):
+    """What the pipeline needs of the journal."""
+
+    async def append(self, records: Sequence[Record]) -> int:
+        """Make rows durable, and return the number of the last."""
+        ...
+
+    def read(self, after_seq: int) -> AsyncIterator[Rows]:
+        """Yield what is there, and then what comes, for ever."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes a step's readings to the archive without ever making the caller wait."""
+
+    def offer(self, step: Step) -> None:
+        """Take the readings of a step that follows the one offered before."""
+        ...
+
+
+class Keeper(Protocol):
+    """Keeps snapshots of the evaluator."""
+
+    def due(self, evaluator: Evaluator) -> bool:
+        """Whether it is time for one."""
+        ...
+
+    def take(self, evaluator: Evaluator) -> None:
+        """Take one; called in the judging thread, between two steps."""
+        ...
+
+
+class Committer(Protocol):
+    """Commits steps: transitions, outbox, accounts and cursor in one transaction."""
+
+    async def commit(self, step: Step) -> Sequence[tuple[int, Transition]]:
+        """Commit, and return what was written, numbered; publish it to whoever listens."""
+        ...
+
+
+async def intake(source: Source[G], journal: Journal, clock: Clock) -> None:
+    """Take frames from the source into the journal, for ever."""
+    async for gathered in source.gathered():
+        await journal.append(clock.rows(gathered.frames))
+        await source.settle(gathered)
+
+
+async def tick(journal: Journal, clock: Clock, connected: Callable[[], bool]) -> None:
+    """Append a tick each second of the wall, for ever.
+
+    ``elapsed_ns`` is measured on the loop's monotonic clock and at most three intervals, so that
+    neither a step of the wall's clock nor a suspended machine passes for silence of the sensors.
+    """
+    loop = asyncio.get_running_loop()
+    before_s = loop.time()
+    while True:
+        await asyncio.sleep(TICK_INTERVAL_S - loop.time() % TICK_INTERVAL_S)
+        now_s = loop.time()
+        elapsed_s = min(now_s - before_s, 3 * TICK_INTERVAL_S)
+        before_s = now_s
+        await journal.append([Tick(clock.now_ns(), round(elapsed_s * NS_PER_S), connected())])
+
+
+async def evaluate(
+    journal: Journal,
+    evaluator: Evaluator,
+    committer: Committer,
+    archive: Sink,
+    keeper: Keeper,
+    judge_thread: Executor,
+) -> None:
+    """Turn rows after ``evaluator.seq`` into committed transitions and archived readings.
+
+    A step with news is committed at once; one with nothing but counts waits up to half a second
+    for company, which a restart replays from the journal.
+    """
+    loop = asyncio.get_running_loop()
+    waiting: Step | None = None
+    committed_s = loop.time()
+    try:
+        async for rows in journal.read(evaluator.seq):
+            step = await loop.run_in_executor(judge_thread, evaluator.step, rows)
+            archive.offer(step)
+            waiting = _joined(waiting, step)
+            if waiting.urgent or loop.time() - committed_s >= COMMIT_INTERVAL_S:
+                await committer.commit(waiting)
+                waiting, committed_s = None, loop.time()
+            if keeper.due(evaluator):
+                await loop.run_in_executor(judge_thread, keeper.take, evaluator)
+    finally:
+        if waiting is not None:
+            await committer.commit(waiting)
+
+
+def _joined(waiting: Step | None, step: Step) -> Step:
+    step.readings = []  # the archive has them
+    if waiting is None:
+        return step
+    waiting.extend(step)
+    return waiting

@@ -1,0 +1,126 @@
+"""What the HTTP interface is handed: the real parts, seen through its own Protocols."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.ports import AlarmFilter, Check
+from domain.accounting import Accounts
+from domain.alarm import Alarm
+from domain.catalogue import Catalogue
+from domain.readings import Latest
+from service.archiving import Archiver
+from service.clock import Clock
+from service.committing import Committer, books
+from service.evaluator import Evaluator
+from storage import alarmlist
+from storage.alarms import AlarmStore
+from storage.gateways import GatewayStatus
+from storage.pages import Page
+from storage.state import StateEngine
+
+ROWS_BEHIND_MAX = 100_000
+STATE_TIMEOUT_S = 5.0
+
+
+class LivePicture:
+    """The evaluator's state of this moment."""
+
+    def __init__(self, evaluator: Evaluator, clock: Clock) -> None:
+        self._evaluator = evaluator
+        self._clock = clock
+
+    def catalogue(self) -> Catalogue:
+        """Return the active revision."""
+        return self._evaluator.catalogue
+
+    def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
+        """Return the latest readings and grades."""
+        return self._evaluator.latest(channel_ids)
+
+    def open_alarms(self) -> list[Alarm]:
+        """Return the alarms that have not ended."""
+        return self._evaluator.open_alarms()
+
+    def now_ns(self) -> int:
+        """Return the service's time."""
+        return self._clock.now_ns()
+
+
+AnyAlarmFilter = AlarmFilter | alarmlist.AlarmFilter
+FILTER_FIELDS = tuple(field.name for field in fields(alarmlist.AlarmFilter))
+
+
+class StoreView(AlarmStore):
+    """The store, with the books and the gateways as of the last row evaluated."""
+
+    def __init__(
+        self, engine: StateEngine, evaluator: Evaluator, committer: Committer, archiver: Archiver
+    ) -> None:
+        super().__init__(engine)
+        self._evaluator = evaluator
+        self._committer = committer
+        self._archiver = archiver
+
+    async def alarms(self, wanted: AnyAlarmFilter) -> Page[Alarm]:
+        """Return a page of alarms; the interface's filter has the store's fields."""
+        state = alarmlist.AlarmState(wanted.state)
+        given = {name: getattr(wanted, name) for name in FILTER_FIELDS}
+        return await super().alarms(alarmlist.AlarmFilter(**{**given, "state": state}))
+
+    async def accounts(self) -> Accounts:
+        """Return the books, with what the archive has not taken yet as pending."""
+        return books(self._committer.ledger, self._archiver.pending())
+
+    async def gateways(self) -> list[GatewayStatus]:
+        """Return what is known of each gateway of the catalogue."""
+        states = self._evaluator.gateways
+        return [
+            GatewayStatus(gateway, state.online, state.heard_ns, state.since_ns)
+            for gateway, state in sorted(states.items())
+        ]
+
+
+class ServiceHealth:
+    """How the service is, in checks that an operator can act on."""
+
+    def __init__(
+        self,
+        broker_connected: Callable[[], bool],
+        failed_tasks: Callable[[], list[str]],
+        evaluated_rows_behind: Callable[[], int],
+        archiver: Archiver,
+        state_cursor: Callable[[], Awaitable[int]],
+    ) -> None:
+        self._broker_connected = broker_connected
+        self._failed_tasks = failed_tasks
+        self._rows_behind = evaluated_rows_behind
+        self._archiver = archiver
+        self._state_cursor = state_cursor
+
+    def live(self) -> bool:
+        """Return False where only a restart helps."""
+        return not self._failed_tasks()
+
+    async def ready(self) -> list[Check]:
+        """Return the checks."""
+        failed = self._failed_tasks()
+        behind = self._rows_behind()
+        connected = self._broker_connected()
+        return [
+            Check("broker", connected, "connected" if connected else "not connected"),
+            Check("judgement", behind < ROWS_BEHIND_MAX, f"{behind} journal rows to judge"),
+            Check("archive", not self._archiver.behind, f"{self._archiver.queued_rows} waiting"),
+            await self._state(),
+            Check("tasks", not failed, ", ".join(failed) or "all running"),
+        ]
+
+    async def _state(self) -> Check:
+        try:
+            async with asyncio.timeout(STATE_TIMEOUT_S):
+                cursor = await self._state_cursor()
+        except (TimeoutError, SQLAlchemyError) as error:
+            return Check("state", ok=False, detail=repr(error))
+        return Check("state", ok=True, detail=f"at journal row {cursor}")

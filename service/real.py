@@ -1,0 +1,270 @@
+"""``lifeline real``: recordings through a real mosquitto, the whole service and the archive.
+
+One table comes out: what was sent and where it went, the alarms beside the truth, the seconds.
+"""
+
+import json
+import socket
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from domain.grade import Grade
+from domain.readings import Float64s, Int64s
+from domain.time import parse_rfc3339
+from service.broker import broker_command, find_mosquitto
+from service.children import Child
+from service.replay import Sent, publish_recording
+from service.verdict import Change, Evidence, Finding, judge
+from simulators.recording import Recording, open_recording
+
+START_TIMEOUT_S = 60.0
+SETTLE_TIMEOUT_S = 300.0
+PAGE = 1000
+POINTS_MAX = 20_000
+
+console = Console(width=170)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one recording."""
+
+    recording: Recording
+    sent: Sent
+    books: dict[str, dict[str, Any]]
+    findings: list[Finding]
+    alarm_lines: list[str]
+    seconds: float
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every reading sent is accounted for, and every one stored is in the archive."""
+        return all(finding.met for finding in self.findings)
+
+
+class Api:
+    """The service's HTTP interface, as any other platform would read it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def get(self, path: str, **query: object) -> Any:
+        """Return a JSON answer."""
+        text = urllib.parse.urlencode(query)
+        with urllib.request.urlopen(f"{self._url}{path}?{text}", timeout=30) as answer:  # noqa: S310  ours
+            return json.load(answer)
+
+    def ready(self) -> bool:
+        """Whether the service is ready."""
+        try:
+            self.get("/health/ready")
+        except (urllib.error.URLError, OSError):
+            return False
+        return True
+
+    def items(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
+        """Yield all items of a list, page by page."""
+        cursor: str | None = None
+        while True:
+            more = {"cursor": cursor} if cursor else {}
+            page = self.get(path, limit=PAGE, **query, **more)
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+
+async def run_real(folders: Sequence[Path], data: Path) -> bool:
+    """Replay recordings one after the other; return whether all that they expect is met."""
+    if find_mosquitto() is None:
+        console.print("mosquitto is not installed: apt-get install mosquitto")
+        return False
+    replayed = [await _replay(open_recording(folder, data)) for folder in folders]
+    console.print(_table(replayed))
+    for one in replayed:
+        console.print(f"\n[bold]{one.recording.name.en}[/] · {one.recording.name.zh}")
+        for line in one.alarm_lines:
+            console.print("  ", line, highlight=False)
+    return all(one.balanced for one in replayed)
+
+
+async def _replay(recording: Recording) -> Replayed:
+    console.print(f"Replaying {recording.name.en} …", style="dim")
+    began_s = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="lifeline-real-") as folder,
+        _service(recording, Path(folder)) as (api, mqtt_url),
+    ):
+        sent = await publish_recording(recording, mqtt_url)
+        books = _settled_books(api, sent)
+        seconds = time.monotonic() - began_s
+        evidence = _evidence(api, recording)
+        findings = [judge(one, evidence) for one in recording.document.expect]
+        findings += _accounting(sent, books)
+        return Replayed(recording, sent, books, findings, _alarm_lines(api), seconds)
+
+
+@contextmanager
+def _service(recording: Recording, folder: Path) -> Iterator[tuple[Api, str]]:
+    """Run a broker and the service on free ports, with the recording's catalogue and clock."""
+    mqtt_port, http_port = _free_port(), _free_port()
+    mqtt_url, url = f"mqtt://127.0.0.1:{mqtt_port}", f"http://127.0.0.1:{http_port}"
+    environment = {
+        "LIFELINE_MQTT_URL": mqtt_url,
+        "LIFELINE_HTTP_LISTEN": f"127.0.0.1:{http_port}",
+        "LIFELINE_DATA_DIR": str(folder / "data"),
+        "LIFELINE_CATALOGUE": json.dumps([str(recording.catalogue_file)]),
+        "LIFELINE_LOG_LEVEL": "warning",
+    }
+    with ExitStack() as stack:
+        broker = Child(
+            "broker", broker_command(mqtt_port, folder / "broker"), folder / "broker.log"
+        )
+        stack.callback(broker.stop)
+        command = [sys.executable, "-m", "service", "serve", "--clock", "data"]
+        service = Child("service", command, folder / "service.log", environment)
+        stack.callback(service.stop)
+        api = Api(url)
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while not api.ready():
+            if not service.running or time.monotonic() > deadline_s:
+                raise RuntimeError(f"the service does not start:\n{service.last_words(40)}")
+            time.sleep(0.1)
+        yield api, mqtt_url
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _settled_books(api: Api, sent: Sent) -> dict[str, dict[str, Any]]:
+    """Return the books once every frame sent is in them and nothing is pending."""
+    deadline_s = time.monotonic() + SETTLE_TIMEOUT_S
+    while True:
+        books = {item["gateway"]: item for item in api.items("/api/v1/accounting")}
+        frames = sum(book["frames"]["received"] for book in books.values())
+        pending = sum(book["readings"]["pending"] for book in books.values())
+        # Every gateway says ``online`` and ``offline`` beside its data.
+        if (frames >= sent.frames + 2 * len(books) and pending == 0) or (
+            time.monotonic() > deadline_s
+        ):
+            return books
+        time.sleep(0.2)
+
+
+def _evidence(api: Api, recording: Recording) -> Evidence:
+    channels = {item["id"]: item for item in api.items("/api/v1/channels")}
+    changes = [_change(item, channels) for item in _transitions(api)]
+
+    def series(channel: str) -> tuple[Int64s, Float64s]:
+        return _series(api, channel)
+
+    def channels_of(facility: str, quantity: str) -> list[str]:
+        return [
+            name
+            for name, item in channels.items()
+            if item["facility"] == facility and item["quantity"] == quantity
+        ]
+
+    return Evidence(changes, recording.truths(), series, channels_of)
+
+
+def _transitions(api: Api) -> Iterator[dict[str, Any]]:
+    after = 0
+    while items := api.get("/api/v1/transitions", after=after, limit=PAGE)["items"]:
+        yield from items
+        after = items[-1]["number"]
+
+
+def _change(item: dict[str, Any], channels: dict[str, dict[str, Any]]) -> Change:
+    alarm = item["alarm"]
+    channel = channels.get(alarm["channel"], {})
+    return Change(
+        alarm_id=alarm["id"],
+        channel=alarm["channel"],
+        facility=alarm["facility"],
+        quantity=channel.get("quantity", ""),
+        kind=item["kind"],
+        instrument=alarm["instrument"],
+        grade=Grade.from_word(alarm["grade"]),
+        previous_grade=Grade.from_word(item["previous_grade"]),
+        active=alarm["active"],
+        time_ns=parse_rfc3339(item["time"]),
+    )
+
+
+def _series(api: Api, channel: str) -> tuple[Int64s, Float64s]:
+    """Return all readings of a channel, page by page."""
+    times: list[int] = []
+    values: list[float] = []
+    start = "1970-01-02T00:00:00Z"
+    path = f"/api/v1/channels/{urllib.parse.quote(channel)}/readings"
+    while True:
+        page = api.get(path, start=start, end="2100-01-01T00:00:00Z", limit=POINTS_MAX)
+        for item in page["items"]:
+            times.append(parse_rfc3339(item["time"]))
+            values.append(item["value"])
+        if len(page["items"]) < POINTS_MAX:
+            return np.array(times, np.int64), np.array(values, np.float64)
+        start = page["items"][-1]["time"]
+
+
+def _accounting(sent: Sent, books: dict[str, dict[str, Any]]) -> list[Finding]:
+    readings = sum(book["readings"]["received"] for book in books.values())
+    balanced = all(book["balanced"] for book in books.values())
+    stored = sum(book["readings"]["stored"] for book in books.values())
+    met = balanced and readings == sent.readings
+    words = f"accounting: {sent.readings} sent, {readings} accounted for, {stored} stored"
+    return [Finding(met, words)]
+
+
+def _alarm_lines(api: Api) -> list[str]:
+    lines = []
+    for alarm in reversed(list(api.items("/api/v1/alarms", state="all"))):
+        kind = "fault" if alarm["instrument"] else "condition"
+        lines.append(
+            f"{kind:<9} {alarm['peak_grade']:<6} {alarm['raised_at']} – "
+            f"{alarm['cleared_at'] or 'still active':<24} {alarm['text']['en']}"
+        )
+    return lines
+
+
+def _table(replayed: Sequence[Replayed]) -> Table:
+    table = Table(title="Recordings through the whole service", show_lines=True)
+    for heading in ("Recording", "Readings", "Expected and found", "Seconds"):
+        table.add_column(heading)
+    for one in replayed:
+        marks = [
+            f"[{'green' if finding.met else 'red'}]{'met' if finding.met else 'NOT MET'}[/] {finding.words}"
+            for finding in one.findings
+        ]
+        table.add_row(one.recording.name.en, _fates(one), "\n".join(marks), f"{one.seconds:.1f}")
+    return table
+
+
+def _fates(one: Replayed) -> str:
+    """Return where the readings went, by reason."""
+    totals: dict[str, int] = {}
+    for book in one.books.values():
+        for fate, count in book["readings"].items():
+            if isinstance(count, int):
+                totals[fate] = totals.get(fate, 0) + count
+    lines = [f"{one.sent.readings} sent"]
+    lines += [f"{count} {fate}" for fate, count in totals.items() if fate != "received" and count]
+    return "\n".join(lines)

@@ -1,0 +1,130 @@
+"""Restart: a snapshot, the rows since, and nothing said twice.
+
+The last snapshot at or before what every consumer has taken is restored, and the rows up to the
+committed cursor run again with their transitions let go: they are in the database already. What the
+archive has not taken yet is offered to it on the way.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import structlog
+
+from domain.catalogue import Catalogue
+from domain.journal import Rows
+from service.evaluator import Evaluator
+from service.pipeline import Sink
+from service.snapshots import SnapshotFolder
+
+SNAPSHOT_CONSUMER = "evaluator"
+
+log = structlog.get_logger(__name__)
+
+
+class RecoveryError(Exception):
+    """The state cannot be made again from what is there; the message says what to do."""
+
+
+class Journal(Protocol):
+    """What recovery needs of the journal."""
+
+    @property
+    def first_seq(self) -> int:
+        """The number of the oldest row kept."""
+        ...
+
+    def read_span(self, after_seq: int, last_seq: int) -> Iterator[Rows]:
+        """Return the rows after ``after_seq`` up to ``last_seq``."""
+        ...
+
+    def advance(self, consumer: str, seq: int) -> None:
+        """Say that a consumer needs no row up to ``seq``."""
+        ...
+
+
+def restore(
+    snapshots: SnapshotFolder,
+    load_catalogue: Callable[[int], Catalogue],
+    seq_max: int,
+    first_seq: int,
+) -> Evaluator:
+    """Return an evaluator that stands at or before row ``seq_max``.
+
+    Without a snapshot it begins before the first row; raises ``RecoveryError`` where that row is
+    no longer kept.
+    """
+    for snapshot in snapshots.newest(seq_max):
+        evaluator = Evaluator(load_catalogue)
+        try:
+            evaluator.restore(snapshot)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("snapshot unusable, taking the one before", error=str(error))
+            continue
+        return evaluator
+    if first_seq > 1:
+        raise RecoveryError(
+            f"no usable snapshot at or before row {seq_max}, and the journal begins with row "
+            f"{first_seq}; restore a backup of the data directory, snapshots and journal together"
+        )
+    return Evaluator(load_catalogue)
+
+
+def run_again(evaluator: Evaluator, journal: Journal, committed_seq: int, archive: Sink) -> None:
+    """Run the rows up to the committed cursor again, for their state and their readings."""
+    began_s = time.perf_counter()
+    from_seq = evaluator.seq
+    for rows in journal.read_span(from_seq, committed_seq):
+        archive.offer(evaluator.step(rows))
+    log.info(
+        "recovered",
+        from_row=from_seq,
+        to_row=evaluator.seq,
+        seconds=round(time.perf_counter() - began_s, 2),
+    )
+
+
+class SnapshotKeeper:
+    """Takes a snapshot now and then, and lets the journal go that nobody needs any more.
+
+    The state is copied in the judging thread, between two steps; encoding and writing happen in a
+    thread of their own.
+    """
+
+    def __init__(
+        self,
+        snapshots: SnapshotFolder,
+        journal: Journal,
+        cursors: Callable[[], int],
+        interval_s: float,
+    ) -> None:
+        self._snapshots = snapshots
+        self._journal = journal
+        self._cursors = cursors  # the least row that every consumer has taken
+        self._interval_s = interval_s
+        self._taken_s = time.monotonic()
+        self._thread = ThreadPoolExecutor(1, "snapshot")
+        self.last_seq = 0
+
+    def due(self, evaluator: Evaluator) -> bool:
+        """Whether it is time for a snapshot."""
+        passed_s = time.monotonic() - self._taken_s
+        return passed_s >= self._interval_s and evaluator.seq > self.last_seq
+
+    def take(self, evaluator: Evaluator) -> None:
+        """Copy the state now, and have it written; called in the judging thread."""
+        snapshot = evaluator.snapshot()
+        self._taken_s, self.last_seq = time.monotonic(), evaluator.seq
+        self._thread.submit(self._write, snapshot)
+
+    def _write(self, snapshot: dict[str, Any]) -> None:
+        try:
+            self._snapshots.write(snapshot)
+            self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
+        except OSError as error:
+            log.error("snapshot not written; the journal is kept for it", error=str(error))
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._thread.shutdown()

@@ -1,0 +1,58 @@
+"""Tasks that must not die: named, watched, and the service with them.
+
+A task that fails ends the service at once with its name and error: half a service that looks alive
+is worse than one that is started again (by systemd, compose or the demonstration) and recovers.
+"""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """Runs named tasks until one fails or somebody asks for a stop."""
+
+    def __init__(self) -> None:
+        self._stop = asyncio.Event()
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    def stop(self) -> None:
+        """Ask for an orderly stop."""
+        self._stop.set()
+
+    def stop_on_signals(self) -> None:
+        """Stop on SIGINT and SIGTERM."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+
+    def start(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a named task."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(lambda _task: self._stop.set())
+        self._tasks[name] = task
+        return task
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of tasks that have ended though nobody asked."""
+        return [name for name, task in self._tasks.items() if task.done()]
+
+    async def wait(self) -> None:
+        """Return when a stop was asked for; raises the error of a task that failed."""
+        await self._stop.wait()
+        for name, task in self._tasks.items():
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                log.critical("task failed", task=name, error=repr(error))
+                raise error
+
+    async def cancel(self, *names: str) -> None:
+        """Cancel tasks, all where none is named, and wait for their end."""
+        tasks = [self._tasks.pop(name) for name in (names or tuple(self._tasks))]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

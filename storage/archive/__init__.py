@@ -1,0 +1,114 @@
+"""The archive of readings: what an archive is, and which ones there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from domain.readings import Float64s, Int64s, Readings, UInt8s
+
+ARCHIVES = {
+    "duckdb": "storage.archive.duck:DuckArchive",
+}
+"""Where each archive is, by the scheme of its URL."""
+
+
+class ArchiveError(Exception):
+    """The archive could not do it. ``permanent``: trying again will not help by itself."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Readings of one channel, ascending by event time, one for each time."""
+
+    time_ns: Int64s
+    value: Float64s
+    quality: UInt8s
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Figures of one channel by stretch of time, ascending; stretches without a reading left out.
+
+    ``start_ns`` are multiples of the bucket's length since the epoch. Failed and missing readings
+    have no part in the figures. ``last`` is the value of the newest reading in the bucket.
+    """
+
+    start_ns: Int64s
+    count: Int64s
+    min: Float64s
+    max: Float64s
+    mean: Float64s
+    last: Float64s
+
+    def __len__(self) -> int:
+        return len(self.start_ns)
+
+
+class Archive(Protocol):
+    """Every reading there is, by (channel, event time); the row that came later wins.
+
+    All methods block; one thread writes at a time, any number read meanwhile. They raise
+    ``ArchiveError``. A time range is half-open: [start, end).
+    """
+
+    @property
+    def cursor(self) -> int:
+        """The last journal row whose readings are durably in."""
+
+    def write(self, last_seq: int, readings: Sequence[Readings]) -> None:
+        """Store ``readings``, in this order, of the rows up to ``last_seq``, and the cursor.
+
+        Both or neither; where ``last_seq`` is not beyond the cursor nothing is done (a replay).
+        """
+
+    def read(self, channel_id: str, start_ns: int, end_ns: int, limit: int) -> Series:
+        """Return the first ``limit`` readings of the range; none for an unknown channel."""
+
+    def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
+        """Return figures by stretches of ``bucket_ns``, of the readings in the range only."""
+
+    def count(self, channel_id: str | None = None) -> int:
+        """Return how many (channel, event time) there are: of one channel, or of all."""
+
+    def maintain(self) -> bool:
+        """Do one small step of housekeeping, between writes; True where more may be waiting."""
+
+    def drop_before(self, time_ns: int) -> int:
+        """Give up the readings before ``time_ns`` for good; return how many files went at once."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+def archive_class(scheme: str) -> type[Archive]:
+    """Return the archive for a URL's scheme; raises ``ArchiveError`` naming those there are."""
+    try:
+        module, name = ARCHIVES[scheme].split(":")
+    except KeyError:
+        known = ", ".join(sorted(ARCHIVES))
+        raise ArchiveError(f"no archive {scheme!r}; there are {known}", permanent=True) from None
+    found: type[Archive] = getattr(import_module(module), name)
+    return found
+
+
+def empty_series() -> Series:
+    """Return no readings."""
+    return Series(np.empty(0, np.int64), np.empty(0, np.float64), np.empty(0, np.uint8))
+
+
+def keep_newest_of_each_time(time_ns: Int64s) -> npt.NDArray[np.bool_]:
+    """Return a mask of ascending times that leaves the last of each run of equal ones."""
+    mask = np.ones(len(time_ns), np.bool_)
+    np.not_equal(time_ns[1:], time_ns[:-1], out=mask[:-1])
+    return mask

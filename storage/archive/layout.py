@@ -1,0 +1,62 @@
+"""The embedded archive's own tables and its folder of files, as they must be before work begins."""
+
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from storage.archive import ArchiveError
+from storage.archive.slices import read_slices
+
+_log = structlog.get_logger(__name__)
+
+VERSION = 1
+_TIME_NS_MIN = -(2**63)
+
+SCHEMA = f"""
+CREATE TABLE archive (version INTEGER, cursor BIGINT, floor_ns BIGINT, last_slice BIGINT);
+INSERT INTO archive VALUES ({VERSION}, 0, {_TIME_NS_MIN}, 0);
+CREATE TABLE channels (number INTEGER, id VARCHAR);
+CREATE TABLE slices (number BIGINT, file VARCHAR, first_ns BIGINT, last_ns BIGINT);
+"""  # noqa: S608  numbers of our own
+
+
+def first_value(result: duckdb.DuckDBPyConnection) -> int:
+    """Return the one number that a query gave."""
+    row = result.fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables where there are none; raises ``ArchiveError`` for those of another version."""
+    tables = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+    if "archive" not in tables:
+        connection.execute(f"BEGIN; {SCHEMA} COMMIT;")
+    version = first_value(connection.execute("SELECT version FROM archive"))
+    if version != VERSION:
+        message = f"an archive of version {version}; this program reads version {VERSION}"
+        raise ArchiveError(message, permanent=True)
+
+
+def tidy(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Remove files that a kill left behind, and see that the others are there.
+
+    An empty file in place of a missing one says that its readings are given up.
+    """
+    named = {p.file: p for p in read_slices(connection) if p.file is not None}
+    for path in folder.iterdir():
+        if path.name not in named and path.suffix in (".parquet", ".tmp"):
+            _log.info("archive_stray_removed", file=str(path))
+            path.unlink()
+    for name, piece in named.items():
+        path = folder / name
+        if not path.exists():
+            raise ArchiveError(
+                f"{path} is missing. Restore it from a copy, or put an empty file of that name "
+                "there to go on without its readings.",
+                permanent=True,
+            )
+        if path.stat().st_size == 0:
+            connection.execute("DELETE FROM slices WHERE number = ?", [piece.number])
+            path.unlink()
+            _log.error("archive_file_given_up", file=str(path), readings_of=str(piece))

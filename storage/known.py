@@ -1,0 +1,34 @@
+"""What was written before is not written again: unique ids make a repeated row harmless."""
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+CHUNK = 500  # ids a query: old SQLite builds take 999 parameters
+
+
+class HasId(Protocol):
+    """Anything with a unique id."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+
+
+T = TypeVar("T", bound=HasId)
+
+
+async def unknown_only(connection: AsyncConnection, table: Table, items: Iterable[T]) -> list[T]:
+    """Return those ``items`` whose id ``table`` does not have, in order, each id once."""
+    first: dict[str, T] = {}
+    for item in items:
+        first.setdefault(item.id, item)
+    ids = list(first)
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        known = await connection.execute(select(table.c.id).where(table.c.id.in_(chunk)))
+        for known_id in known.scalars():
+            del first[known_id]
+    return list(first.values())
