@@ -206,7 +206,8 @@ async def test_the_books_balance_in_both_units(memory):
         (Unit.READINGS, Fate.STORED, 20),
         (Unit.READINGS, Fate.LATE, 3),
         (Unit.READINGS, Fate.UNREGISTERED, 4),
-        (Unit.READINGS, Fate.RECEIVED, 25),
+        (Unit.READINGS, Fate.PENDING, 5),
+        (Unit.READINGS, Fate.RECEIVED, 30),
     ):
         books[Account("gw-a", unit, fate)] = count
     books[Account("gw-a", Unit.FRAMES, Fate.UNDECODABLE, Reason.SYNTAX)] = 1
@@ -218,6 +219,7 @@ async def test_the_books_balance_in_both_units(memory):
     assert by_id["gw-a"]["balanced"] is True
     assert by_id["gw-a"]["frames"]["undecodable_by_reason"] == {"syntax": 1}
     assert by_id["gw-a"]["readings"]["rejected_by_reason"] == {"time": 1}
+    assert by_id["gw-a"]["readings"]["pending"] == 5
     assert by_id["gw-b"]["balanced"] is False
 
 
