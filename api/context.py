@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
+from api.index import CatalogueIndex
 from api.metrics import ApiMetrics
 from api.picture import Pictures
 from api.pool import Pool
@@ -38,11 +39,20 @@ class Context:
         self.pictures = Pictures(ports.live, self.live_pool)
         self.hub = Hub(ports.store, self.encode, settings.stream_ring)
         self.listeners = 0
+        self._index: CatalogueIndex | None = None
 
     @property
     def catalogue(self) -> Catalogue:
         """The active revision."""
         return self.ports.live.catalogue()
+
+    @property
+    def index(self) -> CatalogueIndex:
+        """The active revision in order, for lists."""
+        catalogue = self.catalogue
+        if self._index is None or self._index.catalogue is not catalogue:
+            self._index = CatalogueIndex.build(catalogue)
+        return self._index
 
     def encode(self, number: int, transition: Transition) -> bytes:
         """Return a transition as it goes onto the stream."""

@@ -4,7 +4,8 @@ import base64
 import binascii
 import re
 from bisect import bisect_right
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -79,12 +80,18 @@ def decode_cursor(cursor: str) -> str:
         raise bad_cursor() from None
 
 
-def cut(keys: Sequence[str], cursor: str | None, limit: int) -> tuple[Sequence[str], str | None]:
-    """Return up to ``limit`` of the ascending ``keys`` after ``cursor``, and the next cursor.
+def cut(
+    keys: Sequence[str],
+    cursor: str | None,
+    limit: int,
+    fits: Callable[[str], bool] = lambda _: True,
+) -> tuple[list[str], str | None]:
+    """Return up to ``limit`` of the ascending ``keys`` that fit, after ``cursor``; the next cursor.
 
-    A cursor holds a key, not a place: what comes and goes meanwhile shifts nothing.
+    A cursor holds a key, not a place: what comes and goes meanwhile shifts nothing. Looks no
+    further than it must, since there may be many.
     """
     start = bisect_right(keys, decode_cursor(cursor)) if cursor else 0
-    part = keys[start : start + limit]
-    more = start + limit < len(keys)
-    return part, encode_cursor(part[-1]) if more and part else None
+    found = list(islice(filter(fits, islice(keys, start, None)), limit + 1))
+    part = found[:limit]
+    return part, encode_cursor(part[-1]) if len(found) > limit else None

@@ -67,8 +67,9 @@ class Span:
 
 def resolve(channel_id: str, query: ReadingsQuery, now_ns: int) -> Span:
     """Return the span that ``query`` means; raises a problem where it is empty or too large."""
-    end_ns = parse_time(query.end) if query.end else min(now_ns + 1, TIME_NS_MAX)
-    start_ns = parse_time(query.start) if query.start else max(end_ns - HOUR_NS, 0)
+    last_ns = parse_time(query.end) if query.end else now_ns
+    end_ns = last_ns if query.end else min(now_ns + 1, TIME_NS_MAX)  # the newest belongs to it
+    start_ns = parse_time(query.start) if query.start else max(last_ns - HOUR_NS, 0)
     if start_ns >= end_ns:
         raise bad_request("query.start", "start is not before end", "give start < end")
     bucket_ns = parse_bucket(query.bucket) if query.bucket else None

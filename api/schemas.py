@@ -277,7 +277,10 @@ class FramesAccount(Document):
 
 
 class ReadingsAccount(Document):
-    """received = stored (of which late) + unregistered + rejected + quarantined + pending."""
+    """received = stored + unregistered + rejected + quarantined + pending.
+
+    ``late`` are among the stored and pending; pending are judged and on the way to the archive.
+    """
 
     received: int
     stored: int

@@ -32,8 +32,7 @@ def _fits(channel: Channel, catalogue: Catalogue, query: ChannelQuery) -> bool:
         if facility is None or facility.kind != query.kind:
             return False
     return (
-        query.facility in (None, channel.facility)
-        and query.quantity in (None, channel.quantity)
+        query.quantity in (None, channel.quantity)
         and query.gateway in (None, channel.gateway)
         and query.fault in (None, channel.fault is not None)
     )
@@ -47,11 +46,16 @@ async def _of_grade(here: Here, ids: list[str], grade: str) -> list[str]:
 @router.get("/channels", summary="List channels with their newest reading")
 async def list_channels(here: Here, query: Annotated[ChannelQuery, Query()]) -> Listed[ChannelOut]:
     """Return channels by id."""
-    catalogue = here.catalogue
-    ids = sorted(item.id for item in catalogue.channels if _fits(item, catalogue, query))
+    index = here.index
+    catalogue = index.catalogue
+    ids = index.channel_ids
+    if query.facility is not None:
+        ids = index.by_facility.get(query.facility, [])
     if query.grade is not None:
         ids = await _of_grade(here, ids, query.grade)
-    part, cursor = cut(ids, query.cursor, query.limit)
+    part, cursor = cut(
+        ids, query.cursor, query.limit, lambda i: _fits(catalogue.channel(i), catalogue, query)
+    )
     latest, now_ns = await here.latest(part), here.ports.live.now_ns()
     items = [channel_out(catalogue.channel(i), catalogue, latest.get(i), now_ns) for i in part]
     return Listed(items=items, next=cursor)

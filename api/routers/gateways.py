@@ -53,9 +53,9 @@ def gateway_out(
 @router.get("/gateways", summary="List gateways and when they were last heard")
 async def list_gateways(here: Here, query: Annotated[ListQuery, Query()]) -> Listed[GatewayOut]:
     """Return gateways by id: those of the catalogue, and others that were heard."""
-    catalogue = here.catalogue
+    index = here.index
+    catalogue, channels = index.catalogue, index.channels_of_gateway
     heard = {status.gateway: status for status in await here.ports.store.gateways()}
-    channels = Counter(one.gateway for one in catalogue.channels if one.fault is None)
     part, cursor = cut(sorted({*catalogue.gateway_index, *heard}), query.cursor, query.limit)
     items = [gateway_out(i, catalogue, heard.get(i), channels[i]) for i in part]
     return Listed(items=items, next=cursor)
@@ -110,7 +110,7 @@ def readings_account(accounts: Accounts, gateway: str) -> ReadingsAccount:
         quarantined=fates[Fate.QUARANTINED],
         quarantined_by_reason=_by_reason(accounts, gateway, Fate.QUARANTINED),
         pending=fates[Fate.PENDING],
-        balanced=received == total and fates[Fate.LATE] <= fates[Fate.STORED] + fates[Fate.PENDING],
+        balanced=received == total and fates[Fate.LATE] <= kept + fates[Fate.PENDING],
     )
 
 

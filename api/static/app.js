@@ -2,7 +2,7 @@
 // comes from elsewhere goes in as text, never as markup.
 
 import { Chart, SHAPES, describe } from "./chart.js";
-import { Events, all, get, keepKey, post, whenKeyNeeded } from "./net.js";
+import { Cancelled, Events, all, get, keepKey, post, whenKeyNeeded } from "./net.js";
 import { age, both, clock, language, moment, number, switchLanguage, t, withUnit } from "./words.js";
 
 const API = "/api/v1";
@@ -15,7 +15,7 @@ const STALL_MS = 15000;
 const $ = (id) => document.getElementById(id);
 const state = {
   facilities: [], kinds: [], alarms: new Map(), more: false, channels: [], inbox: [], quantities: [],
-  facility: null, channel: null, span: "hour", city: null, revision: null,
+  facility: null, channel: null, charted: null, span: "hour", city: null, revision: null,
   now: null, advancedAt: 0, heardAt: 0, lostSince: null, connected: false, checks: [], failed: new Map(),
 };
 const chart = new Chart($("chart"));
@@ -47,12 +47,17 @@ function toast(text, bad = false) {
   setTimeout(() => node.remove(), bad ? 10000 : 5000);
 }
 
-const detailOf = (error) => (error instanceof TypeError || error.name === "TimeoutError" ? t("unreachable") : error.message);
+function detailOf(error) {
+  if (error instanceof TypeError || error.name === "TimeoutError") return t("unreachable");
+  return { 401: t("keyRead"), 403: t("forbidden") }[error.status] ?? error.message;
+}
+
+const chosen = () => state.channels.find((c) => c.id === state.channel);
 
 // ---- what is known of the connection
 
 const present = () => (state.now === null ? Date.now() : state.now + (performance.now() - state.advancedAt));
-const stalled = () => state.connected && state.now !== null && performance.now() - state.advancedAt > STALL_MS;
+const stalled = () => state.connected && state.now !== null && performance.now() - state.advancedAt > (chosen() ? STALL_MS : 3 * STALL_MS);
 
 function heard(document_) {
   state.heardAt = Date.now();
@@ -183,6 +188,7 @@ function showAlarms() {
 }
 
 function showAges() {
+  if (document.body.classList.contains("stale")) return; // nobody knows whether it still lasts
   for (const node of document.querySelectorAll(".age")) {
     node.textContent = ` · ${t("lasting", { age: age(present() - Date.parse(node.dataset.since)) })}`;
   }
@@ -194,7 +200,7 @@ async function act(verb, alarm, button) {
     take(await post(`${API}/alarms/${encodeURIComponent(alarm.id)}/${verb}`));
     soon();
   } catch (error) {
-    toast(t("failed", { detail: detailOf(error) }), true);
+    if (!(error instanceof Cancelled)) toast(t("failed", { detail: detailOf(error) }), true);
   } finally {
     button.disabled = false;
   }
@@ -208,17 +214,26 @@ function take(alarm) {
 
 // ---- the chart
 
+// Only the channels of the facility in view are known here: a city has very many.
 function choose(facility, channel) {
+  if (facility !== state.facility) state.channels = [];
   state.facility = facility;
-  const members = state.channels.filter((c) => c.facility === facility);
-  const worst = members.reduce((best, c) => ((RANK[c.latest?.grade] ?? 0) > (RANK[best?.latest?.grade] ?? 0) ? c : best), members[0]);
-  state.channel = members.some((c) => c.id === channel) ? channel : (worst?.id ?? null);
-  events.watch(state.channel ? [state.channel] : []);
-  showPickers();
-  showFacilities();
-  showNewest();
+  state.channel = channel;
   chart.show(null);
-  refresh("trend");
+  state.charted = null;
+  settleChannel();
+  showFacilities();
+  refresh("channels");
+}
+
+function settleChannel() {
+  const members = state.channels;
+  const worst = members.reduce((best, c) => ((RANK[c.latest?.grade] ?? 0) > (RANK[best?.latest?.grade] ?? 0) ? c : best), members[0]);
+  if (members.length && !chosen()) state.channel = worst.id;
+  events.watch(chosen() ? [state.channel] : []);
+  showPickers();
+  showNewest();
+  if (chosen() && state.charted !== state.channel) refresh("trend");
 }
 
 function options(select, entries, chosen) {
@@ -227,15 +242,12 @@ function options(select, entries, chosen) {
 
 function showPickers() {
   options($("pick-facility"), state.facilities.map((f) => [f.id, both(f.name)]), state.facility);
-  const members = state.channels.filter((c) => c.facility === state.facility);
-  options($("pick-channel"), members.map((c) => [c.id, both(c.name)]), state.channel);
+  options($("pick-channel"), state.channels.map((c) => [c.id, both(c.name)]), state.channel);
   fill($("spans"), state.span, () => Object.keys(SPANS).map((span) => h("button", {
     type: "button", "data-key": span, "aria-pressed": String(span === state.span),
     onclick: () => { state.span = span; showPickers(); refresh("trend"); },
   }, t(span))));
 }
-
-const chosen = () => state.channels.find((c) => c.id === state.channel);
 
 function showNewest() {
   const channel = chosen();
@@ -267,6 +279,7 @@ async function loadTrend() {
     gap_ms: 3000 * Math.max(bucket_s, channel.sample_interval_s),
   };
   chart.show(data);
+  state.charted = channel.id;
   $("chart").setAttribute("aria-label", describe(data, both(channel.name)));
 }
 
@@ -316,7 +329,7 @@ async function adopt(event) {
     refresh("inbox");
     refreshCatalogue();
   } catch (error) {
-    $("adopt-error").textContent = t("failed", { detail: detailOf(error) });
+    $("adopt-error").textContent = error instanceof Cancelled ? "" : t("failed", { detail: detailOf(error) });
   }
 }
 
@@ -349,35 +362,53 @@ const loads = {
     showAlarms();
   },
   kinds: async () => { state.kinds = await all(`${API}/kinds`); showFacilities(); },
-  channels: async () => { state.channels = await all(`${API}/channels?fault=false`); },
+  channels: async () => {
+    const facility = state.facility;
+    if (facility === null) return;
+    const found = await all(`${API}/channels?fault=false&facility=${encodeURIComponent(facility)}`);
+    if (facility !== state.facility) return;
+    state.channels = found;
+    settleChannel();
+  },
   city: async () => { state.city = await get(`${API}/catalogue`); showTexts(); },
   inbox: async () => { state.inbox = await all(`${API}/unregistered`, 1); showInbox(); },
   trend: loadTrend,
   ready: async () => { state.checks = (await get("/health/ready")).checks ?? []; },
 };
 
+// One load of a kind at a time; who asks meanwhile waits for one more after it.
 const running = new Map();
-async function refresh(name) {
-  if (running.has(name)) { running.set(name, true); return; }
-  running.set(name, false);
-  try {
-    await loads[name]();
-    state.failed.delete(name);
-  } catch (error) {
-    state.failed.set(name, detailOf(error));
+function refresh(name) {
+  const run = running.get(name);
+  if (run) {
+    run.again = true;
+    return run.done;
   }
-  const again = running.get(name);
-  running.delete(name);
-  showConnection();
-  if (again) await refresh(name);
+  const mine = { again: false };
+  running.set(name, mine);
+  mine.done = load(name, mine).finally(() => running.delete(name));
+  return mine.done;
+}
+
+async function load(name, run) {
+  do {
+    run.again = false;
+    try {
+      await loads[name]();
+      state.failed.delete(name);
+    } catch (error) {
+      state.failed.set(name, detailOf(error));
+    }
+    showConnection();
+  } while (run.again);
 }
 
 async function refreshCatalogue() {
-  await Promise.all(["city", "kinds", "facilities", "channels", "inbox"].map(refresh));
-  if (!chosen() && state.facilities.length) {
+  await Promise.all(["city", "kinds", "facilities", "alarms", "inbox"].map(refresh));
+  if (!state.facilities.some((f) => f.id === state.facility) && state.facilities.length) {
     const worst = [...state.alarms.values()].sort(before)[0];
     choose(worst?.facility ?? state.facilities[0].id, worst?.channel ?? null);
-  } else showPickers();
+  } else refresh("channels");
 }
 
 // Many transitions in one moment make one refresh.
@@ -387,7 +418,7 @@ function soon() {
 }
 
 function onEvent(kind, document_) {
-  if (kind === "hello") { refresh("alarms"); refresh("facilities"); refresh("ready"); }
+  if (kind === "hello") ["alarms", "facilities", "ready", "channels", "inbox", "trend"].forEach(refresh);
   if (kind === "transition") { take(document_.alarm); soon(); state.heardAt = Date.now(); } else heard(document_);
   if (kind === "latest") {
     for (const channel of state.channels) {

@@ -2,6 +2,7 @@
 
 const KEPT = "lifeline.key";
 const SILENCE_MS = 20000;
+const TIMEOUT_MS = 15000;
 
 export const keyOf = () => { try { return sessionStorage.getItem(KEPT); } catch { return null; } };
 export const keepKey = (key) => { try { sessionStorage.setItem(KEPT, key); } catch { /* asked again */ } };
@@ -11,8 +12,12 @@ export class Refusal extends Error {
   constructor(status, detail) { super(detail); this.status = status; }
 }
 
-// Reads go without the key until the service asks for one.
+export class Cancelled extends Error {}
+
+// Reads go without the key until the service asks for one; who declines is left in peace for a while.
 let keyForReads = false;
+let declinedUntil = 0;
+const DECLINED_MS = 60000;
 let asking = null;
 let askKey = async () => null;
 export const whenKeyNeeded = (ask) => { askKey = ask; };
@@ -20,7 +25,9 @@ export const whenKeyNeeded = (ask) => { askKey = ask; };
 // One dialog at a time, however many requests wait for it.
 async function newKey(why) {
   asking ??= askKey(why).finally(() => { asking = null; });
-  return asking;
+  const key = await asking;
+  if (key === null) declinedUntil = Date.now() + DECLINED_MS;
+  return key;
 }
 
 async function refusalOf(answer) {
@@ -33,22 +40,27 @@ async function refusalOf(answer) {
   }
 }
 
-async function request(path, { write = false, retried = false, ...options } = {}) {
+async function request(path, { write = false, ...options } = {}) {
   const headers = new Headers(options.headers);
   const used = write || keyForReads ? keyOf() : null;
   if (used) headers.set("Authorization", `Bearer ${used}`);
-  const answer = await fetch(path, { ...options, headers, cache: "no-store" });
-  if (answer.status !== 401 || retried) return answer;
-  if (!write) keyForReads = true;
+  const limit = options.signal ?? AbortSignal.timeout(TIMEOUT_MS);
+  const answer = await fetch(path, { ...options, headers, signal: limit, cache: "no-store" });
+  if (answer.status !== 401) return answer;
+  if (!write) {
+    keyForReads = true;
+    if (Date.now() < declinedUntil) return answer;
+  }
   // Another request may have got a new key meanwhile.
-  if (used && used === keyOf()) dropKey();
+  if (used !== null && used === keyOf()) dropKey();
   const key = keyOf() ?? (await newKey(used ? "keyWrong" : write ? "keyWrite" : "keyRead"));
+  if (key === null && write) throw new Cancelled();
   if (key === null) return answer;
-  return request(path, { ...options, write, retried: true });
+  return request(path, { ...options, write });
 }
 
 export async function get(path) {
-  const answer = await request(path, { signal: AbortSignal.timeout(15000) });
+  const answer = await request(path);
   if (!answer.ok && answer.status !== 503) throw await refusalOf(answer);
   if (answer.status === 503 && !path.startsWith("/health")) throw await refusalOf(answer);
   return answer.json();
@@ -73,7 +85,6 @@ export async function post(path, body = {}) {
     method: "POST", write: true, body: JSON.stringify(body),
     headers: { "Content-Type": "application/json" },
   });
-  if (answer.status === 401) dropKey();
   if (!answer.ok) throw await refusalOf(answer);
   return answer.json();
 }

@@ -30,7 +30,7 @@ const WORDS = {
     nameZh: "中文名称", nameEn: "英文名称", interval: "采样间隔（秒，可不填）", adopted: "已登记为 {id}",
     keyTitle: "请输入密钥", key: "密钥", keyWrite: "确认、复位和登记需要值班员或管理员密钥。",
     keyRead: "本服务要求凭密钥查看。", keyWrong: "密钥无效，请重新输入。",
-    cancel: "取消", goOn: "确定", close: "关闭", failed: "操作未成功：{detail}", unreachable: "无法连接服务",
+    cancel: "取消", goOn: "确定", close: "关闭", failed: "操作未成功：{detail}", forbidden: "该密钥无此权限", unreachable: "无法连接服务",
     seconds: "{n} 秒", minutes: "{n} 分钟", hours: "{n} 小时 {m} 分", days: "{n} 天 {m} 小时",
   },
   en: {
@@ -43,7 +43,7 @@ const WORDS = {
     notReady: "The service is not ready: {detail}",
     red: "Red", orange: "Orange", yellow: "Yellow", blue: "Blue", normal: "Normal", none: "No data",
     level_red: "Grade I", level_orange: "Grade II", level_yellow: "Grade III", level_blue: "Grade IV",
-    faults: "Instrument faults", openAlarms: "Alarms {n}", openFaults: "Faults {n}", noAlarms: "No alarms",
+    faults: "Instrument faults", openAlarms: "{n} open", openFaults: "Faults: {n}", noAlarms: "No alarms",
     freshOf: "{n} of {of} channels current", noFresh: "Nothing current", allFresh: "Data current",
     unacknowledged: "Unacknowledged", acknowledged: "Acknowledged", acknowledgedBy: "Acknowledged by {who}",
     active: "Active", returned: "Returned to normal", awaitingReset: "Awaiting reset",
@@ -62,7 +62,7 @@ const WORDS = {
     nameZh: "Name in Chinese", nameEn: "Name in English", interval: "Sample interval (s, optional)", adopted: "Adopted as {id}",
     keyTitle: "Enter your key", key: "Key", keyWrite: "Acknowledging, resetting and adopting need an operator's or administrator's key.",
     keyRead: "This service shows itself to holders of a key.", keyWrong: "This key is not known. Try again.",
-    cancel: "Cancel", goOn: "Continue", close: "Close", failed: "Not done: {detail}", unreachable: "The service cannot be reached",
+    cancel: "Cancel", goOn: "Continue", close: "Close", failed: "Not done: {detail}", forbidden: "this key may not do that", unreachable: "The service cannot be reached",
     seconds: "{n} s", minutes: "{n} min", hours: "{n} h {m} min", days: "{n} d {m} h",
   },
 };
