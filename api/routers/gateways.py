@@ -110,7 +110,7 @@ def readings_account(accounts: Accounts, gateway: str) -> ReadingsAccount:
         quarantined=fates[Fate.QUARANTINED],
         quarantined_by_reason=_by_reason(accounts, gateway, Fate.QUARANTINED),
         pending=fates[Fate.PENDING],
-        balanced=received == total and fates[Fate.LATE] <= kept + fates[Fate.PENDING],
+        balanced=received == total and fates[Fate.LATE] <= fates[Fate.STORED] + fates[Fate.PENDING],
     )
 
 
