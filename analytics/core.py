@@ -78,15 +78,17 @@ class Core:
         self._house = _build(catalogue)
         self._findings = make_findings(_CHANGES, _RISES)
         self._used = False  # a core at rest can be restored into as it is
+        nothing = _whole_columns(Batch.empty())
+        verdict = Verdict(np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+        # Compiled now, not while the first readings wait.
+        judge_readings(MEASURED, 0, self._house.tables, nothing, verdict, self._findings)
 
     def step(self, batch: Batch) -> Judged:
         """Judge readings in order, and what is derived from them."""
         house = self._house
         self._used = True
         house.silence.hear(batch.heard, batch.status)
-        columns = Columns(
-            batch.seq, batch.channel, batch.time_ns, batch.value, batch.received_ns, batch.flags
-        )
+        columns = _whole_columns(batch)
         verdict, ranked = self._judge(MEASURED, 0, columns, None)
         kept = (batch.flags & FLAG_FUTURE) == 0
         late = (verdict.flags & FLAG_LATE) != 0
@@ -269,6 +271,21 @@ def _build(catalogue: Catalogue) -> _House:
     for index in range(len(feeds)):
         feeds[input_indices(catalogue, index)] = True
     return _House(catalogue, build_tables(catalogue), levels, Silence(catalogue), gateway, feeds)
+
+
+def _whole_columns(batch: Batch) -> Columns:
+    """Return the batch's columns in the one form that the pass is compiled for, as they are if so.
+
+    A read-only or strided column would be another type to the compiler, and compiling takes seconds.
+    """
+    return Columns(
+        seq=np.require(batch.seq, np.int64, ("C", "W")),
+        channel=np.require(batch.channel, np.int32, ("C", "W")),
+        time_ns=np.require(batch.time_ns, np.int64, ("C", "W")),
+        value=np.require(batch.value, np.float64, ("C", "W")),
+        received_ns=np.require(batch.received_ns, np.int64, ("C", "W")),
+        flags=np.require(batch.flags, np.uint8, ("C", "W")),
+    )
 
 
 def _columns(
