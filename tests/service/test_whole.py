@@ -8,7 +8,6 @@ import pytest
 from tests.conftest import start_broker
 from tests.service.running import (
     AUTHORIZED,
-    KEY,
     SMALL_CITY,
     Sender,
     Service,
