@@ -8,11 +8,13 @@ import pytest
 from tests.conftest import start_broker
 from tests.service.running import (
     AUTHORIZED,
+    KEY,
     SMALL_CITY,
     Sender,
     Service,
     events,
     rfc3339,
+    run_lifeline,
     wait_for,
 )
 
@@ -201,6 +203,15 @@ def test_each_gateways_books_balance(service):
     wait_for(settled, "nothing is pending")
     assert service.all_books_balance()
     assert service.books("gw-bridge")["frames"]["decoded"] > 0
+
+
+def test_a_second_service_on_the_same_data_is_refused(service):
+    data = service.folder / "data"
+    told = run_lifeline("serve", data_dir=data, http_listen="127.0.0.1:0", admin_key=KEY)
+    assert told.returncode == 1
+    assert "another process" in told.stderr or "in use" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert service.is_ready()
 
 
 def test_health_metrics_and_the_catalogue_answer(service):
