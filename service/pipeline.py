@@ -129,12 +129,14 @@ async def evaluate(
     waiting: Step | None = None
     committed_s = loop.time()
     try:
-        async for rows in journal.read(evaluator.seq):
-            judging = loop.run_in_executor(judge_thread, evaluator.step, rows)
-            step, judging = await asyncio.shield(judging), None
-            archive.offer(step)
-            waiting = _joined(waiting, step)
-            if waiting.urgent or loop.time() - committed_s >= COMMIT_INTERVAL_S:
+        async for rows in _or_nothing(journal.read(evaluator.seq)):
+            if rows is not None:
+                judging = loop.run_in_executor(judge_thread, evaluator.step, rows)
+                step, judging = await asyncio.shield(judging), None
+                archive.offer(step)
+                waiting = _joined(waiting, step)
+            overdue = rows is None or loop.time() - committed_s >= COMMIT_INTERVAL_S
+            if waiting is not None and (waiting.urgent or overdue):
                 await committer.commit(waiting)
                 waiting, committed_s = None, loop.time()
             if keeper.due(evaluator):
@@ -148,6 +150,24 @@ async def evaluate(
     finally:
         if waiting is not None:
             await committer.commit(waiting)
+
+
+async def _or_nothing(coming: AsyncIterator[Rows]) -> AsyncIterator[Rows | None]:
+    """Yield what comes, and None where nothing has come for half a second."""
+    following: asyncio.Future[Rows | None] | None = None
+    try:
+        while True:
+            following = following or asyncio.ensure_future(anext(coming, None))
+            done, _ = await asyncio.wait([following], timeout=COMMIT_INTERVAL_S)
+            rows = following.result() if done else None
+            if done and rows is None:
+                return
+            if done:
+                following = None
+            yield rows
+    finally:
+        if following is not None:
+            following.cancel()
 
 
 def _joined(waiting: Step | None, step: Step) -> Step:
