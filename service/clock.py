@@ -45,7 +45,7 @@ class DataClock:
 
     Each frame is stamped as received at that time. A jump of more than a day is believed when the
     next frame that carries a time confirms it, so that one absurd time stamp does not end a replay.
-    Between two frames at most four ticks are made, on whole seconds.
+    Between two frames at most five ticks are made, on whole seconds.
     """
 
     def __init__(self, newest_time_ns: Callable[[Frame], int | None], start_ns: int = 0) -> None:
