@@ -48,9 +48,7 @@ def broker_command(port: int, folder: Path) -> list[str]:
     if mosquitto is None:
         return [sys.executable, "-m", "service.broker", str(port)]
     configuration = folder / "mosquitto.conf"
-    text = MOSQUITTO_CONFIGURATION.format(
-        port=port, folder=folder, user=getpass.getuser()
-    )
+    text = MOSQUITTO_CONFIGURATION.format(port=port, folder=folder, user=getpass.getuser())
     configuration.write_text(text, encoding="utf-8")
     return [mosquitto, "-c", str(configuration)]
 
