@@ -131,7 +131,9 @@ class Evaluator:
 
     def _other(self, step: Step, seq: int, record: Record) -> None:
         if isinstance(record, Tick):
-            self._take(step, self._core.tick(seq, record))
+            judged = self._core.tick(seq, record)
+            if judged.changes:
+                self._add(step, self._book.apply(judged.changes))
             self._add(step, self._book.tick(seq, record, self._core.newest_ns))
         elif isinstance(record, Command):
             outcome, result = self._book.command(seq, record)
