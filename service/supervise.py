@@ -1,7 +1,7 @@
 """Tasks that must not die: named, watched, and the service with them.
 
 A task that fails ends the service at once with its name and error: half a service that looks alive
-is worse than one that is started again (by systemd, compose or the demonstration) and recovers.
+is worse than one that is started again (by systemd or compose) and recovers.
 """
 
 import asyncio
