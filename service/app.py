@@ -1,6 +1,7 @@
 """The wiring: one straight line from settings to a running service."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
@@ -74,6 +75,7 @@ async def serve(settings: Settings) -> None:
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listener(settings))
         stores = await _open(settings, stack)
         keys = KeyStore(stores.state)
         await _guard(settings, keys)
@@ -108,8 +110,8 @@ async def serve(settings: Settings) -> None:
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
-        server = _http_server(app, settings)
-        supervisor.start("http", server.serve())
+        server = _http_server(app)
+        supervisor.start("http", server.serve([listener]))
         try:
             await supervisor.wait()
         finally:
@@ -205,7 +207,10 @@ def _source(settings: Settings, clock: Clock) -> Source:
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Open the durable parts; each is closed when the stack ends, the last opened first."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"data_dir {settings.data_dir}: {error.strerror}") from None
     journal = await SegmentJournal.open(
         settings.journal_folder(),
         retain_bytes=settings.journal_bytes_max,
@@ -234,6 +239,23 @@ def _clock(settings: Settings) -> Clock:
     return DataClock(newest_time_ns) if settings.clock == "data" else WallClock()
 
 
+def _listener(settings: Settings) -> socket.socket:
+    """Return the socket of the HTTP interface, bound before anything else is touched."""
+    host, port = settings.http_host, settings.http_port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {settings.http_listen} ({error.strerror}): "
+            "choose another address with LIFELINE_HTTP_LISTEN"
+        ) from None
+    return listener
+
+
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
 
@@ -243,12 +265,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _http_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+def _http_server(app: FastAPI) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             app,
-            host=settings.http_host,
-            port=settings.http_port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=HTTP_STOP_TIMEOUT_S,
@@ -266,6 +286,8 @@ async def _stop(
     await supervisor.cancel("evaluate", "outbox")
     await supervisor.cancel("archive")
     await judgement.archiver.flush()
-    judgement.keeper.take(judgement.evaluator)
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(judgement.thread, judgement.keeper.take, judgement.evaluator)
+    await supervisor.finish("http", 2 * HTTP_STOP_TIMEOUT_S)
     await supervisor.cancel()
     log.info("stopped")

@@ -143,20 +143,28 @@ async def save_changed(
     files: Sequence[Path], templates: Path, adoptions: Sequence[Adoption], store: CatalogueStore
 ) -> int:
     """Save the files' catalogue where they changed, and return the newest revision."""
+    if not files:
+        return await store.latest_revision()
     digest = digest_of(files, templates)
-    if not files or digest == await store.digest_of_latest():
+    if digest is not None and digest == await store.digest_of_latest():
         return await store.latest_revision()
     catalogue = load_catalogue(files, templates, adoptions=adoptions, feature_faults=feature_faults)
-    revision = await store.save(catalogue, "files", time.time_ns(), "import", digest)
+    revision = await store.save(catalogue, "files", time.time_ns(), "import", digest or "")
     log.info("catalogue imported", revision=revision, channels=len(catalogue.channels))
     return revision
 
 
-def digest_of(files: Sequence[Path], templates: Path) -> str:
-    """Return what tells changed files: their contents and those of the templates."""
+def digest_of(files: Sequence[Path], templates: Path) -> str | None:
+    """Return what tells changed files: their contents and those of the templates.
+
+    ``None`` where one cannot be read; ``load_catalogue`` says what is wrong with it.
+    """
     digest = hashlib.sha256()
     for path in [*files, *sorted(templates.glob("*.yaml"))]:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
         digest.update(f"{path.name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()

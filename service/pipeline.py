@@ -122,14 +122,16 @@ async def evaluate(
     """Turn rows after ``evaluator.seq`` into committed transitions and archived readings.
 
     A step with news is committed at once; one with nothing but counts waits up to half a second
-    for company, which a restart replays from the journal.
+    for company, which a restart replays from the journal. A stop waits for the step under way.
     """
     loop = asyncio.get_running_loop()
+    judging: asyncio.Future[Step] | None = None
     waiting: Step | None = None
     committed_s = loop.time()
     try:
         async for rows in journal.read(evaluator.seq):
-            step = await loop.run_in_executor(judge_thread, evaluator.step, rows)
+            judging = loop.run_in_executor(judge_thread, evaluator.step, rows)
+            step, judging = await asyncio.shield(judging), None
             archive.offer(step)
             waiting = _joined(waiting, step)
             if waiting.urgent or loop.time() - committed_s >= COMMIT_INTERVAL_S:
@@ -137,6 +139,12 @@ async def evaluate(
                 waiting, committed_s = None, loop.time()
             if keeper.due(evaluator):
                 await loop.run_in_executor(judge_thread, keeper.take, evaluator)
+    except asyncio.CancelledError:
+        if judging is not None:  # its thread cannot be stopped half way
+            step = await judging
+            archive.offer(step)
+            waiting = _joined(waiting, step)
+        raise
     finally:
         if waiting is not None:
             await committer.commit(waiting)

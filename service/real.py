@@ -263,7 +263,7 @@ def _fates(one: Replayed) -> str:
     totals: dict[str, int] = {}
     for book in one.books.values():
         for fate, count in book["readings"].items():
-            if isinstance(count, int):
+            if isinstance(count, int) and not isinstance(count, bool):
                 totals[fate] = totals.get(fate, 0) + count
     lines = [f"{one.sent.readings} sent"]
     lines += [f"{count} {fate}" for fate, count in totals.items() if fate != "received" and count]

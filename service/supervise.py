@@ -50,6 +50,11 @@ class Supervisor:
                 log.critical("task failed", task=name, error=repr(error))
                 raise error
 
+    async def finish(self, name: str, timeout_s: float) -> None:
+        """Wait for a task that ends by itself; cancel it where that takes too long."""
+        await asyncio.wait([self._tasks[name]], timeout=timeout_s)
+        await self.cancel(name)
+
     async def cancel(self, *names: str) -> None:
         """Cancel tasks, all where none is named, and wait for their end."""
         tasks = [self._tasks.pop(name) for name in (names or tuple(self._tasks))]
