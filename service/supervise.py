@@ -50,6 +50,11 @@ class Supervisor:
                 log.critical("task failed", task=name, error=repr(error))
                 raise error
 
+    async def finish(self, name: str, timeout_s: float) -> None:
+        """Wait for the end of a task that was told to end; cancel it where it does not."""
+        await asyncio.wait([self._tasks[name]], timeout=timeout_s)
+        await self.cancel(name)
+
     async def cancel(self, *names: str) -> None:
         """Cancel tasks, all where none is named, and wait for their end."""
         tasks = [self._tasks.pop(name) for name in (names or tuple(self._tasks))]
