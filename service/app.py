@@ -33,6 +33,7 @@ from service.snapshots import SnapshotFolder
 from service.supervise import Supervisor
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
+from storage.archive import ArchiveError
 from storage.archive.duck import DuckArchive
 from storage.catalogue.revisions import CatalogueStore
 from storage.journal import SegmentJournal
@@ -282,12 +283,17 @@ async def _stop(
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
     end_streams(app)
     server.should_exit = True
+    # First, so that whoever waits for a command's result is still answered.
+    await supervisor.finish("http", HTTP_STOP_TIMEOUT_S + 1)
     await supervisor.cancel("intake")
     await supervisor.cancel("evaluate", "outbox")
     await supervisor.cancel("archive")
-    await judgement.archiver.flush()
+    try:
+        await judgement.archiver.flush()
+    except ArchiveError as error:
+        log.error("not archived yet; the journal has it for the next start", error=str(error))
+    # In the judging thread, because a step that was cut off there goes on to its end.
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(judgement.thread, judgement.keeper.take, judgement.evaluator)
-    await supervisor.finish("http", 2 * HTTP_STOP_TIMEOUT_S)
     await supervisor.cancel()
     log.info("stopped")

@@ -51,7 +51,7 @@ class Supervisor:
                 raise error
 
     async def finish(self, name: str, timeout_s: float) -> None:
-        """Wait for a task that ends by itself; cancel it where that takes too long."""
+        """Wait for the end of a task that was told to end; cancel it where it does not."""
         await asyncio.wait([self._tasks[name]], timeout=timeout_s)
         await self.cancel(name)
 
