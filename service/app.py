@@ -169,6 +169,7 @@ def _start_pipeline(
     )
     supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
     supervisor.start("evaluate", evaluate)
+    supervisor.start("commit", judgement.committer.run())
     supervisor.start("archive", judgement.archiver.run())
     supervisor.start("outbox", outbox.run())
     if isinstance(clock, WallClock):
@@ -286,7 +287,8 @@ async def _stop(
     # First, so that whoever waits for a command's result is still answered.
     await supervisor.finish("http", HTTP_STOP_TIMEOUT_S + 1)
     await supervisor.cancel("intake")
-    await supervisor.cancel("evaluate", "outbox")
+    await supervisor.cancel("evaluate", "commit", "outbox")
+    await judgement.committer.flush()
     await supervisor.cancel("archive")
     try:
         await judgement.archiver.flush()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from domain.accounting import Account, Fate, Unit
+from domain.accounting import Fate, Unit
 from domain.alarm import TransitionKind
 from domain.journal import Command, Frame
 from domain.time import NS_PER_S
@@ -34,7 +34,6 @@ from tests.service.harness import (
 from tests.service.load import (
     GATEWAYS,
     OPERATED,
-    add_archived,
     city,
     judge_undisturbed,
     make_load,
@@ -46,8 +45,7 @@ from tests.service.load import (
 KILLS = int(os.environ.get("LIFELINE_KILLS", 5))
 KILLS_A_RUN = 5
 RUNS = [
-    (seed, min(KILLS_A_RUN, KILLS - seed * KILLS_A_RUN))
-    for seed in range(-(-KILLS // KILLS_A_RUN))
+    (seed, min(KILLS_A_RUN, KILLS - seed * KILLS_A_RUN)) for seed in range(-(-KILLS // KILLS_A_RUN))
 ]
 STEPS = 1000
 RATE_PER_S = 400
@@ -332,9 +330,7 @@ def check_journal(left, service, load):
     published = {(message.topic, message.payload) for message in load.messages}
     assert set(rows) == published
     assert len(left.frames) == sum(
-        n
-        for a, n in left.accounts.items()
-        if a.unit is Unit.FRAMES and a.fate is Fate.RECEIVED
+        n for a, n in left.accounts.items() if a.unit is Unit.FRAMES and a.fate is Fate.RECEIVED
     )
     again = [f for f in left.frames if f.redelivered]
     assert len(left.frames) - len(rows) <= len(again)
