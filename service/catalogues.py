@@ -11,7 +11,7 @@ import structlog
 
 from analytics.features import KINDS, validate
 from api.ports import AdoptRequest, Refused
-from domain.catalogue import Catalogue, Channel
+from domain.catalogue import Catalogue, Channel, Facility
 from domain.journal import CatalogueChange, Record
 from service.settings import Settings
 from storage.adoptions import AdoptionStore
@@ -87,7 +87,7 @@ class Catalogues:
             facility = catalogue.facility_by_id[request.facility]
             adoption = Adoption(
                 gateway=gateway,
-                district=facility.district,
+                district=_district(catalogue, gateway, facility),
                 sent_as=name,
                 facility=facility.id,
                 quantity=request.quantity,
@@ -119,6 +119,12 @@ class Catalogues:
                     await asyncio.sleep(ACTIVATION_LOOK_S)
         except TimeoutError:
             log.warning("the revision is in the journal and not yet active", revision=revision)
+
+
+def _district(catalogue: Catalogue, gateway: str, facility: Facility) -> str:
+    """Return a gateway's district: its own, or for a new gateway that of its first facility."""
+    index = catalogue.gateway_index.get(gateway)
+    return facility.district if index is None else catalogue.gateways[index].district
 
 
 def feature_faults(kind: str, parameters: Mapping[str, Any], inputs: int) -> list[str]:
