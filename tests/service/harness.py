@@ -23,7 +23,7 @@ from service.settings import ROOT
 
 ADMIN_KEY = "key-of-the-kill-test"
 START_TIMEOUT_S = 120.0
-LOOK_S = 0.005
+LOOK_S = 0.001
 
 
 def free_port():
@@ -42,14 +42,12 @@ def wait_until(condition, what, timeout_s=START_TIMEOUT_S, look_s=0.05):
 class Service:
     """``lifeline serve`` on a data folder of its own; each ``start`` is another life of it."""
 
-    def __init__(self, folder: Path, mqtt_url: str, site, *, small: bool) -> None:
+    def __init__(self, folder: Path, mqtt_url: str, site, **settings: str) -> None:
         file, templates = site
-        module = "tests.service.small_service" if small else "service"
         self.data = folder / "data"
         self.log_file = folder / "service.log"
         self.port = free_port()
         self.starts = 0
-        self._command = [sys.executable, "-m", module, "serve"]
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {
             **{name: value for name, value in os.environ.items() if "LIFELINE" not in name},
@@ -60,15 +58,15 @@ class Service:
             "LIFELINE_TEMPLATES": str(templates),
             "LIFELINE_SNAPSHOT_INTERVAL_S": "0.2",
             "LIFELINE_ADMIN_KEY": ADMIN_KEY,
+            **settings,
         }
-        if small:
-            self._environment["LIFELINE_JOURNAL_BYTES_MAX"] = "100000"
 
-    def start(self):
+    def start(self, module="service"):
         self.starts += 1
+        command = [sys.executable, "-m", module, "serve"]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
             )
 
     def kill(self):
@@ -236,6 +234,10 @@ class Operator:
                 self._acknowledge(alarm)
 
     def _next(self):
+        """Return an alarm that nobody answered for, else one that waits to be seen."""
+        unanswered = [alarm for alarm in self.answers if alarm not in self.done]
+        if unanswered:
+            return unanswered[0]
         page = self._service.ask("/api/v1/alarms", state="unacknowledged", limit=1000)
         waiting = [
             item["id"]
@@ -246,6 +248,8 @@ class Operator:
 
     def _acknowledge(self, alarm):
         answers = self.answers.setdefault(alarm, [])
+        if answers:
+            self._ended.wait(0.05)  # the service is away
         comment = f"seen {alarm} {len(answers)}"
         answers.append((comment, None))
         self.asking.set()

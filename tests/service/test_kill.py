@@ -47,8 +47,9 @@ KILLS_A_RUN = 5
 RUNS = [
     (seed, min(KILLS_A_RUN, KILLS - seed * KILLS_A_RUN)) for seed in range(-(-KILLS // KILLS_A_RUN))
 ]
+MODULES = ("service", "tests.service.small_service")
 STEPS = 1000
-RATE_PER_S = 400
+RATE_PER_S = 250
 EVER = (0, 2**62)
 
 
@@ -81,10 +82,10 @@ def begin_ns():
 def run(tmp_path, private_broker, request):
     """Start a run: broker, service, publisher and operator, cleared away in the end."""
 
-    def start(load, *, small):
+    def start(load, **settings):
         broker = private_broker()
         subscribe_for(broker)
-        service = Service(tmp_path, broker.url, write_site(tmp_path / "site"), small=small)
+        service = Service(tmp_path, broker.url, write_site(tmp_path / "site"), **settings)
         request.addfinalizer(service.clear_away)
         publisher = Publisher(broker, load.messages, RATE_PER_S)
         request.addfinalizer(publisher.close)
@@ -108,16 +109,17 @@ def while_starting(service, rng, operator):
 
 def while_working(service, rng, operator):
     service.wait_until_ready()
-    time.sleep(rng.uniform(0, 1.5))
+    time.sleep(rng.uniform(0, 2.5))
 
 
 def when_a_file_changes(pattern):
     def wait(service, rng, operator):
         service.wait_until_ready()
+        time.sleep(rng.uniform(0, 2))  # or each life would end with its first flush
         before = look(service.data, pattern)
         deadline_s = time.monotonic() + 3
         while look(service.data, pattern) in (before, []) and time.monotonic() < deadline_s:
-            time.sleep(LOOK_S / 5)
+            time.sleep(LOOK_S)
         time.sleep(rng.choice([0.0, rng.uniform(0, 0.03)]))
 
     return wait
@@ -136,7 +138,7 @@ def look(folder, pattern):
 def while_a_command_is_on_its_way(service, rng, operator):
     service.wait_until_ready()
     operator.asking.wait(3)
-    time.sleep(rng.uniform(0, 0.04))
+    time.sleep(rng.uniform(0, 0.02))
 
 
 MOMENTS = {
@@ -168,12 +170,20 @@ def test_a_service_killed_under_load_loses_nothing_and_says_nothing_twice(
     rng = random.Random(seed)
     load = make_load(seed, begin_ns(), STEPS)
     expected = judge_undisturbed(catalogue, load)
-    service, publisher, operator = run(load, small=seed % 2 == 1)
-    for number, moment in enumerate(moments(seed, kills)):
-        service.start()
-        publisher.allow(len(load.messages) * (number + 1) // (kills + 1))
-        MOMENTS[moment](service, rng, operator)
-        service.kill()
+    # In every other run the journal's beginning goes as soon as nobody needs it.
+    settings = {"LIFELINE_JOURNAL_BYTES_MAX": "100000"} if seed % 2 else {}
+    service, publisher, operator = run(load, **settings)
+    lives = [*moments(seed, kills), ""]
+    rng.shuffle(lives)
+    for number, moment in enumerate(lives):
+        service.start(MODULES[(number + seed) % 2])
+        publisher.allow(len(load.messages) * (number + 1) // (len(lives) + 1))
+        if moment:
+            MOMENTS[moment](service, rng, operator)
+            service.kill()
+        else:  # among the kills an orderly stop, in the middle of the load, too
+            while_working(service, rng, operator)
+            assert service.stop() == 0, service.last_words()
     finish(service, publisher, operator, load)
     check(asyncio.run(what_is_left(service.data)), service, operator, load, expected)
 
@@ -182,7 +192,7 @@ def test_a_service_killed_under_load_loses_nothing_and_says_nothing_twice(
 def test_an_undisturbed_service_says_what_the_judgement_without_one_says(run, catalogue):
     load = make_load(1000, begin_ns(), STEPS)
     expected = judge_undisturbed(catalogue, load)
-    service, publisher, operator = run(load, small=False)
+    service, publisher, operator = run(load)
     finish(service, publisher, operator, load)
     left = asyncio.run(what_is_left(service.data))
     check(left, service, operator, load, expected)
