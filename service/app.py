@@ -22,7 +22,7 @@ from ingest.source import Source
 from service import pipeline
 from service.archiving import Archiver
 from service.catalogues import Catalogues
-from service.clock import Clock, DataClock, WallClock
+from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
@@ -80,7 +80,7 @@ async def serve(settings: Settings) -> None:
         stores = await _open(settings, stack)
         keys = KeyStore(stores.state)
         await _guard(settings, keys)
-        clock = _clock(settings)
+        clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack)
         evaluator = judgement.evaluator
         catalogues = Catalogues(
@@ -237,8 +237,12 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         )
 
 
-def _clock(settings: Settings) -> Clock:
-    return DataClock(newest_time_ns) if settings.clock == "data" else WallClock()
+def _clock(settings: Settings, journal: SegmentJournal) -> Clock:
+    if settings.clock == "wall":
+        return WallClock()
+    seq = journal.last_seq
+    last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
+    return DataClock(newest_time_ns, time_of(last[-1]) if last else 0)
 
 
 def _listener(settings: Settings) -> socket.socket:
