@@ -219,7 +219,7 @@ def test_without_a_snapshot_and_with_the_first_rows_retired_it_refuses_and_says_
     catalogue, records, tmp_path
 ):
     snapshots = saved(tmp_path, catalogue, records, 50, 100)
-    with pytest.raises(RecoveryError, match="at or before row 49.*begins with row 30.*backup"):
+    with pytest.raises(RecoveryError, match=r"at or before row 49.*begins with row 30.*backup"):
         restore(snapshots, lambda _: catalogue, 49, first_seq=30)
 
 
