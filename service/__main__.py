@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from service.settings import ROOT, Settings
+from service.settings import ROOT, Settings, SettingsError, load_settings
 
 RECORDINGS = ("trout_creek_bridge_gauge", "metec_methane_stanford", "openlab_bridge_run_1")
 
@@ -31,14 +30,9 @@ def _fail(message: object) -> typer.Exit:
 
 def _settings(**given: object) -> Settings:
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise _fail(
-            "\n".join(
-                f"LIFELINE_{str(fault['loc'][0] if fault['loc'] else '').upper()}: {fault['msg']}"
-                for fault in error.errors()
-            )
-        ) from None
+        return load_settings(**given)
+    except SettingsError as error:
+        raise _fail(error) from None
 
 
 @app.command()
@@ -52,6 +46,7 @@ def serve(
     from service.app import serve as run_service  # noqa: PLC0415
     from service.logs import configure  # noqa: PLC0415
     from service.recovery import RecoveryError  # noqa: PLC0415
+    from storage.archive import ArchiveError  # noqa: PLC0415
     from storage.catalogue.document import CatalogueError  # noqa: PLC0415
     from storage.journal import JournalError  # noqa: PLC0415
     from storage.state import StateError  # noqa: PLC0415
@@ -60,7 +55,9 @@ def serve(
     configure(settings.log_level)
     try:
         asyncio.run(run_service(settings))
-    except (StartError, RecoveryError, CatalogueError, JournalError, StateError) as error:
+    except (
+        StartError, RecoveryError, CatalogueError, JournalError, StateError, ArchiveError,
+    ) as error:  # fmt: skip
         raise _fail(error) from None
 
 
@@ -141,9 +138,14 @@ def real(
 ) -> None:
     """Replay real recordings through mosquitto and the whole service, and judge the alarms."""
     from service.real import run_real  # noqa: PLC0415
+    from simulators.recording import RecordingError  # noqa: PLC0415
 
     folders = [ROOT / "recordings" / name for name in names or RECORDINGS]
-    raise typer.Exit(0 if asyncio.run(run_real(folders, data)) else 1)
+    try:
+        met = asyncio.run(run_real(folders, data))
+    except RecordingError as error:
+        raise _fail(error) from None
+    raise typer.Exit(0 if met else 1)
 
 
 @app.command()
@@ -161,11 +163,14 @@ def check(files: Files) -> None:
 def import_catalogue(files: Files) -> None:
     """Import catalogue files into the state database; the service activates them when it starts."""
     from service.catalogues import import_offline  # noqa: PLC0415
+    from service.logs import configure  # noqa: PLC0415
     from storage.catalogue.document import CatalogueError  # noqa: PLC0415
+    from storage.state import StateError  # noqa: PLC0415
 
+    configure("warning")
     try:
         revision = asyncio.run(import_offline(_settings(catalogue=files)))
-    except (CatalogueError, OSError) as error:
+    except (CatalogueError, StateError) as error:
         raise _fail(error) from None
     typer.echo(json.dumps({"revision": revision}))
 

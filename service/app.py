@@ -1,6 +1,7 @@
 """The wiring: one straight line from settings to a running service."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +23,7 @@ from ingest.source import Source
 from service import pipeline
 from service.archiving import Archiver
 from service.catalogues import Catalogues
-from service.clock import Clock, DataClock, WallClock
+from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
@@ -33,6 +34,7 @@ from service.snapshots import SnapshotFolder
 from service.supervise import Supervisor
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
+from storage.archive import ArchiveError
 from storage.archive.duck import DuckArchive
 from storage.catalogue.revisions import CatalogueStore
 from storage.journal import SegmentJournal
@@ -79,10 +81,11 @@ async def serve(settings: Settings) -> None:
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listener(settings))
         stores = await _open(settings, stack)
         keys = KeyStore(stores.state)
         await _guard(settings, keys)
-        clock = _clock(settings)
+        clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack)
         evaluator = judgement.evaluator
         catalogues = Catalogues(
@@ -113,8 +116,8 @@ async def serve(settings: Settings) -> None:
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
-        server = _http_server(app, settings)
-        supervisor.start("http", server.serve())
+        server = _http_server(app)
+        supervisor.start("http", server.serve([listener]))
         try:
             await supervisor.wait()
         finally:
@@ -171,6 +174,7 @@ def _start_pipeline(
     )
     supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
     supervisor.start("evaluate", evaluate)
+    supervisor.start("commit", judgement.committer.run())
     supervisor.start("archive", judgement.archiver.run())
     supervisor.start("outbox", outbox.run())
     if isinstance(clock, WallClock):
@@ -210,7 +214,10 @@ def _source(settings: Settings, clock: Clock) -> Source:
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Open the durable parts; each is closed when the stack ends, the last opened first."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"data_dir {settings.data_dir}: {error.strerror}") from None
     journal = await SegmentJournal.open(
         settings.journal_folder(),
         retain_bytes=settings.journal_bytes_max,
@@ -235,8 +242,29 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         )
 
 
-def _clock(settings: Settings) -> Clock:
-    return DataClock(newest_time_ns) if settings.clock == "data" else WallClock()
+def _clock(settings: Settings, journal: SegmentJournal) -> Clock:
+    if settings.clock == "wall":
+        return WallClock()
+    seq = journal.last_seq
+    last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
+    return DataClock(newest_time_ns, time_of(last[-1]) if last else 0)
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Return the socket of the HTTP interface, bound before anything else is touched."""
+    host, port = settings.http_host, settings.http_port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {settings.http_listen} ({error.strerror}): "
+            "choose another address with LIFELINE_HTTP_LISTEN"
+        ) from None
+    return listener
 
 
 class _Server(uvicorn.Server):
@@ -248,12 +276,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _http_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+def _http_server(app: FastAPI) -> uvicorn.Server:
     return _Server(
         uvicorn.Config(
             app,
-            host=settings.http_host,
-            port=settings.http_port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=HTTP_STOP_TIMEOUT_S,
@@ -267,10 +293,18 @@ async def _stop(
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
     end_streams(app)
     server.should_exit = True
+    # First, so that whoever waits for a command's result is still answered.
+    await supervisor.finish("http", HTTP_STOP_TIMEOUT_S + 1)
     await supervisor.cancel("intake")
-    await supervisor.cancel("evaluate", "outbox")
+    await supervisor.cancel("evaluate", "commit", "outbox")
+    await judgement.committer.flush()
     await supervisor.cancel("archive")
-    await judgement.archiver.flush()
-    judgement.keeper.take(judgement.evaluator)
+    try:
+        await judgement.archiver.flush()
+    except ArchiveError as error:
+        log.error("not archived yet; the journal has it for the next start", error=str(error))
+    # In the judging thread, because a step that was cut off there goes on to its end.
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(judgement.thread, judgement.keeper.take, judgement.evaluator)
     await supervisor.cancel()
     log.info("stopped")

@@ -1,10 +1,11 @@
 """The demonstration's broker: mosquitto as a child process where it is installed, else amqtt.
 
 amqtt speaks MQTT 3.1.1 only and drops what a publisher sends just before it disconnects: it is for
-trying Lifeline out. A deployment runs mosquitto of its own (``deploy/mosquitto``).
+trying Lifeline out. A deployment runs mosquitto of its own.
 """
 
 import asyncio
+import getpass
 import shutil
 import signal
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 
 MOSQUITTO_PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 
-# The default queue of 1,000 silently drops settled messages, and 0 ("unlimited") disconnects
+# Started by root, mosquitto would become another user, who may not write into ``folder``: hence
+# ``user``. The default queue of 1,000 silently drops settled messages, and 0 ("unlimited") disconnects
 # clients in 2.0.21: hence large finite numbers.
 MOSQUITTO_CONFIGURATION = """\
 listener {port} 127.0.0.1
+user {user}
 allow_anonymous true
 persistence true
 persistence_location {folder}/
@@ -45,7 +48,7 @@ def broker_command(port: int, folder: Path) -> list[str]:
     if mosquitto is None:
         return [sys.executable, "-m", "service.broker", str(port)]
     configuration = folder / "mosquitto.conf"
-    text = MOSQUITTO_CONFIGURATION.format(port=port, folder=folder)
+    text = MOSQUITTO_CONFIGURATION.format(port=port, folder=folder, user=getpass.getuser())
     configuration.write_text(text, encoding="utf-8")
     return [mosquitto, "-c", str(configuration)]
 

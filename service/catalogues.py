@@ -11,7 +11,7 @@ import structlog
 
 from analytics.features import KINDS, validate
 from api.ports import AdoptRequest, Refused
-from domain.catalogue import Catalogue, Channel
+from domain.catalogue import Catalogue, Channel, Facility
 from domain.journal import CatalogueChange, Record
 from service.settings import Settings
 from storage.adoptions import AdoptionStore
@@ -87,7 +87,7 @@ class Catalogues:
             facility = catalogue.facility_by_id[request.facility]
             adoption = Adoption(
                 gateway=gateway,
-                district=facility.district,
+                district=_district(catalogue, gateway, facility),
                 sent_as=name,
                 facility=facility.id,
                 quantity=request.quantity,
@@ -121,6 +121,12 @@ class Catalogues:
             log.warning("the revision is in the journal and not yet active", revision=revision)
 
 
+def _district(catalogue: Catalogue, gateway: str, facility: Facility) -> str:
+    """Return a gateway's district: its own, or for a new gateway that of its first facility."""
+    index = catalogue.gateway_index.get(gateway)
+    return facility.district if index is None else catalogue.gateways[index].district
+
+
 def feature_faults(kind: str, parameters: Mapping[str, Any], inputs: int) -> list[str]:
     """Return what is wrong with a feature, as ``storage.catalogue`` asks."""
     return validate(kind, parameters, inputs) if kind in KINDS else []
@@ -143,20 +149,28 @@ async def save_changed(
     files: Sequence[Path], templates: Path, adoptions: Sequence[Adoption], store: CatalogueStore
 ) -> int:
     """Save the files' catalogue where they changed, and return the newest revision."""
+    if not files:
+        return await store.latest_revision()
     digest = digest_of(files, templates)
-    if not files or digest == await store.digest_of_latest():
+    if digest is not None and digest == await store.digest_of_latest():
         return await store.latest_revision()
     catalogue = load_catalogue(files, templates, adoptions=adoptions, feature_faults=feature_faults)
-    revision = await store.save(catalogue, "files", time.time_ns(), "import", digest)
+    revision = await store.save(catalogue, "files", time.time_ns(), "import", digest or "")
     log.info("catalogue imported", revision=revision, channels=len(catalogue.channels))
     return revision
 
 
-def digest_of(files: Sequence[Path], templates: Path) -> str:
-    """Return what tells changed files: their contents and those of the templates."""
+def digest_of(files: Sequence[Path], templates: Path) -> str | None:
+    """Return what tells changed files: their contents and those of the templates.
+
+    ``None`` where one cannot be read; ``load_catalogue`` says what is wrong with it.
+    """
     digest = hashlib.sha256()
     for path in [*files, *sorted(templates.glob("*.yaml"))]:
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
         digest.update(f"{path.name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()

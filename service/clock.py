@@ -44,8 +44,9 @@ class DataClock:
     """Time as the readings tell it: it stands where the newest of them stands.
 
     Each frame is stamped as received at that time. A jump of more than a day is believed when the
-    next frame that carries a time confirms it, so that one absurd time stamp does not end a replay.
-    Between two frames at most four ticks are made, on whole seconds.
+    next frame that carries a time confirms it, so that one absurd time stamp does not end a replay;
+    the first time of all is believed as it is. Between two frames at most four ticks are made, on
+    whole seconds. ``start_ns`` is where the time stood when the service was last there.
     """
 
     def __init__(self, newest_time_ns: Callable[[Frame], int | None], start_ns: int = 0) -> None:
@@ -83,9 +84,14 @@ class DataClock:
         return before_ns is not None and abs(time_ns - before_ns) <= JUMP_NS_MAX
 
     def _ticks(self, until_ns: int) -> Iterator[Tick]:
-        gap_s = (until_ns - self._now_ns) // NS_PER_S
-        step_ns = max(1, -(-gap_s // TICKS_PER_ADVANCE_MAX)) * NS_PER_S
-        tick_ns = (self._now_ns // NS_PER_S + 1) * NS_PER_S
-        while tick_ns <= until_ns:
-            yield Tick(now_ns=tick_ns, elapsed_ns=step_ns, broker_connected=True)
-            tick_ns += step_ns
+        tick_s, until_s = self._now_ns // NS_PER_S, until_ns // NS_PER_S
+        step_s = -(-(until_s - tick_s) // TICKS_PER_ADVANCE_MAX)
+        while tick_s < until_s:
+            passed_s = min(step_s, until_s - tick_s)
+            tick_s += passed_s
+            yield Tick(tick_s * NS_PER_S, passed_s * NS_PER_S, broker_connected=True)
+
+
+def time_of(record: Record) -> int:
+    """Return the service's time at which a row was made."""
+    return record.received_ns if isinstance(record, Frame) else record.now_ns

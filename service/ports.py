@@ -72,7 +72,9 @@ class StoreView(AlarmStore):
 
     async def accounts(self) -> Accounts:
         """Return the books, with what the archive has not taken yet as pending."""
-        return books(self._committer.ledger, self._archiver.pending())
+        # What is offered and not committed is not in the ledger either.
+        pending = self._archiver.pending(self._committer.seq)
+        return books(self._committer.ledger, pending)
 
     async def gateways(self) -> list[GatewayStatus]:
         """Return what is known of each gateway of the catalogue."""

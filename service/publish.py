@@ -1,9 +1,11 @@
 """``lifeline publish``: one message, as a newcomer's own gateway would send it."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 
+from ingest.broker_url import BrokerUrl
 from ingest.topics import build_data_topic
 from ingest.wire import json_values
 from simulators.feed import Message
@@ -21,9 +23,10 @@ async def publish_once(
 ) -> tuple[str, bytes]:
     """Publish ``name=value`` readings stamped now; return the topic and the payload.
 
-    Raises ``ValueError`` for a value that is no number or an id that is none, and
+    Raises ``ValueError`` for a value that is no number, or an id or a URL that is none, and
     ``PublishRefusedError`` where the broker does not take it.
     """
+    broker = BrokerUrl.parse(mqtt_url)
     topic = build_data_topic(district, gateway, "json")
     payload = json_values.encode(dict(map(_parse, values)), time.time_ns())
     message = Message(time.time_ns(), gateway, district, "json", payload)
@@ -33,7 +36,7 @@ async def publish_once(
             await publisher.drain()
     except TimeoutError:
         raise PublishRefusedError(
-            f"no broker answers at {mqtt_url} within {TIMEOUT_S:.0f} s"
+            f"no broker answers at {broker} within {TIMEOUT_S:.0f} s"
         ) from None
     except PublishError as error:
         raise PublishRefusedError(f"the broker refuses: {error}") from None
@@ -45,6 +48,9 @@ def _parse(text: str) -> tuple[str, float]:
     if not equals or not name:
         raise ValueError(f"write name=value, such as temperature=21.5, not {text!r}")
     try:
-        return name, float(value)
+        number = float(value)
     except ValueError:
-        raise ValueError(f"{name}: {value!r} is not a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: {value!r} is not a number")
+    return name, number

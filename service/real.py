@@ -160,10 +160,10 @@ def _settled_books(api: Api, sent: Sent) -> dict[str, dict[str, Any]]:
         books = {item["gateway"]: item for item in api.items("/api/v1/accounting")}
         frames = sum(book["frames"]["received"] for book in books.values())
         pending = sum(book["readings"]["pending"] for book in books.values())
+        heard = sum(book["frames"]["received"] > 0 for book in books.values())
         # Every gateway says ``online`` and ``offline`` beside its data.
-        if (frames >= sent.frames + 2 * len(books) and pending == 0) or (
-            time.monotonic() > deadline_s
-        ):
+        all_in = frames >= sent.frames + 2 * heard > 0 and pending == 0
+        if all_in or time.monotonic() > deadline_s:
             return books
         time.sleep(0.2)
 
@@ -263,7 +263,7 @@ def _fates(one: Replayed) -> str:
     totals: dict[str, int] = {}
     for book in one.books.values():
         for fate, count in book["readings"].items():
-            if isinstance(count, int):
+            if isinstance(count, int) and not isinstance(count, bool):
                 totals[fate] = totals.get(fate, 0) + count
     lines = [f"{one.sent.readings} sent"]
     lines += [f"{count} {fate}" for fate, count in totals.items() if fate != "received" and count]

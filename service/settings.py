@@ -1,19 +1,28 @@
 """Settings: one TOML file, and environment variables of the same names (LIFELINE_…)."""
 
+import json
 import os
+import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from ingest.broker_url import BrokerUrl
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(Exception):
+    """The settings make no sense; the message names each that is wrong, and the remedy."""
 
 
 class Settings(BaseSettings):
@@ -32,7 +41,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".lifeline"), description="Where everything below is kept")
     journal_dir: Path | None = Field(None, description="Journal; default: data_dir/journal")
     journal_bytes_max: int = Field(
-        2 << 30, description="The journal is kept up to this size, unless a consumer needs more"
+        2 << 30,
+        gt=0,
+        description="The journal is kept up to this size, unless a consumer needs more",
     )
     journal_age_s_max: float = Field(172_800.0, description="And up to this age, in seconds")
     state_url: SecretStr | None = Field(
@@ -41,8 +52,10 @@ class Settings(BaseSettings):
     archive_url: SecretStr | None = Field(
         None, description="duckdb:///folder; default: data_dir/archive"
     )
-    catalogue: list[Path] = Field(
-        default_factory=list, description="Catalogue files (YAML), imported where they changed"
+    catalogue: Annotated[list[Path], NoDecode] = Field(
+        default_factory=list,
+        description="Catalogue files (YAML), imported where they changed: a JSON list, or paths "
+        "with : between them",
     )
     templates: Path = Field(ROOT / "config" / "templates", description="Folder of templates")
     admin_key: SecretStr | None = Field(
@@ -84,14 +97,46 @@ class Settings(BaseSettings):
         """Whether reading needs no key: on loopback only."""
         return self.http_host in LOOPBACK
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        host, colon, port = self.http_listen.rpartition(":")
-        if not colon or not host or not port.isdigit() or int(port) > 65_535:
-            raise ValueError(
-                f"http_listen is host:port, such as 127.0.0.1:8080, not {self.http_listen!r}"
-            )
-        return self
+    @field_validator("catalogue", mode="before")
+    @classmethod
+    def _split(cls, files: Any) -> Any:
+        if not isinstance(files, str):
+            return files
+        return json.loads(files) if files.startswith("[") else files.split(os.pathsep)
+
+    @field_validator("http_listen")
+    @classmethod
+    def _check_listen(cls, listen: str) -> str:
+        host, colon, port = listen.rpartition(":")
+        if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+            raise ValueError(f"write host:port, such as 127.0.0.1:8080, not {listen!r}")
+        return listen
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _check_mqtt(cls, url: SecretStr) -> SecretStr:
+        BrokerUrl.parse(url.get_secret_value())
+        return url
+
+    @field_validator("state_url")
+    @classmethod
+    def _check_state(cls, url: SecretStr | None) -> SecretStr | None:
+        from storage.state import StateError, parse_url  # noqa: PLC0415  heavy
+
+        try:
+            parse_url(url.get_secret_value()) if url is not None else None
+        except StateError as error:
+            raise ValueError(str(error)) from None
+        return url
+
+    @field_validator("archive_url")
+    @classmethod
+    def _check_archive(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            scheme, _, place = url.get_secret_value().partition("://")
+            if scheme != "duckdb" or not place:
+                raise ValueError(f"no archive {scheme!r} here; write duckdb:///folder")
+        return url
 
     def journal_folder(self) -> Path:
         """Return the journal's folder."""
@@ -104,12 +149,27 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data_dir / 'state.db'}"
 
     def archive_folder(self) -> Path:
-        """Return the folder of the embedded archive; raises ``ValueError`` for other archives."""
+        """Return the folder of the embedded archive."""
         if self.archive_url is None:
             return self.data_dir / "archive"
-        scheme, _, place = self.archive_url.get_secret_value().partition("://")
-        if scheme != "duckdb":
-            raise ValueError(
-                f"archive_url: no archive {scheme!r} here; write duckdb:///folder or leave it out"
-            )
-        return Path(place)
+        return Path(self.archive_url.get_secret_value().partition("://")[2])
+
+
+def load_settings(**given: object) -> Settings:
+    """Return the settings, with those ``given`` that are not None; raises ``SettingsError``."""
+    file = os.environ.get("LIFELINE_SETTINGS")
+    try:
+        if file:
+            tomllib.loads(Path(file).read_text(encoding="utf-8"))  # a missing one is no empty one
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValidationError):
+            raise SettingsError("\n".join(map(_told, error.errors()))) from None
+        raise SettingsError(f"LIFELINE_SETTINGS: {file}: {error}") from None
+
+
+def _told(fault: Any) -> str:
+    name = str(fault["loc"][0])
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; there are {', '.join(Settings.model_fields)}"
+    return f"LIFELINE_{name.upper()}: {fault['msg'].removeprefix('Value error, ')}"

@@ -1,7 +1,7 @@
 """Tasks that must not die: named, watched, and the service with them.
 
 A task that fails ends the service at once with its name and error: half a service that looks alive
-is worse than one that is started again (by systemd, compose or the demonstration) and recovers.
+is worse than one that is started again (by systemd or compose) and recovers.
 """
 
 import asyncio
@@ -49,6 +49,11 @@ class Supervisor:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 log.critical("task failed", task=name, error=repr(error))
                 raise error
+
+    async def finish(self, name: str, timeout_s: float) -> None:
+        """Wait for the end of a task that was told to end; cancel it where it does not."""
+        await asyncio.wait([self._tasks[name]], timeout=timeout_s)
+        await self.cancel(name)
 
     async def cancel(self, *names: str) -> None:
         """Cancel tasks, all where none is named, and wait for their end."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -170,7 +171,7 @@ def _truth(path: Path, number: int, row: Mapping[str, str]) -> Truth:
 def _file_rows(path: Path, file: RecordedFile) -> Iterator[tuple[int, dict[str, dict[str, float]]]]:
     with path.open(encoding=file.encoding, newline="") as lines:
         rows = csv.reader(lines, delimiter=file.delimiter)
-        header = [row for row, _ in zip(rows, range(file.header_lines), strict=False)]
+        header = list(islice(rows, file.header_lines))
         names = header[file.names_line] if file.names_line < len(header) else []
         times = _TimeReader(path, file.time, names)
         columns = [(_column(path, key, names), channel) for key, channel in file.columns.items()]

@@ -31,6 +31,15 @@ class Outputs(NamedTuple):
     value: Float64s
 
 
+_NOTHING = Inputs(
+    slot=np.zeros(0, np.int32),
+    port=np.zeros(0, np.uint8),
+    time_ns=np.zeros(0, np.int64),
+    value=np.zeros(0, np.float64),
+    restarted=np.zeros(0, np.uint8),
+)
+
+
 class Bank:
     """The channels of one feature kind; ``channels[i]`` with its inputs has slot i."""
 
@@ -48,6 +57,7 @@ class Bank:
         self.records["cells"] = counts
         self.records["first"] = np.cumsum(counts) - counts
         self.cells = np.concatenate(cells) if cells else np.zeros(0, KINDS[kind].CELL)
+        self.advance(_NOTHING)  # compiled now, not while the first readings wait
 
     def advance(self, inputs: Inputs) -> Outputs:
         """Take readings in and return what comes out, in order; at most one for each reading."""

@@ -61,25 +61,25 @@ async def list_gateways(here: Here, query: Annotated[ListQuery, Query()]) -> Lis
     return Listed(items=items, next=cursor)
 
 
-def _by_fate(accounts: Accounts, gateway: str, unit: Unit) -> Counter[Fate]:
+def _by_fate(accounts: Accounts, unit: Unit) -> Counter[Fate]:
     fates: Counter[Fate] = Counter()
     for account, count in accounts.items():
-        if account.gateway == gateway and account.unit == unit:
+        if account.unit == unit:
             fates[account.fate] += count
     return fates
 
 
-def _by_reason(accounts: Accounts, gateway: str, fate: Fate) -> dict[str, int]:
+def _by_reason(accounts: Accounts, fate: Fate) -> dict[str, int]:
     return {
         account.reason.value: count
         for account, count in sorted(accounts.items(), key=lambda entry: entry[0].reason.value)
-        if account.gateway == gateway and account.fate == fate and account.reason is not Reason.NONE
+        if account.fate == fate and account.reason is not Reason.NONE
     }
 
 
-def frames_account(accounts: Accounts, gateway: str) -> FramesAccount:
+def frames_account(accounts: Accounts) -> FramesAccount:
     """Return the books of a gateway's frames."""
-    fates = _by_fate(accounts, gateway, Unit.FRAMES)
+    fates = _by_fate(accounts, Unit.FRAMES)
     total = fates[Fate.DECODED] + fates[Fate.DUPLICATE] + fates[Fate.UNDECODABLE]
     received = fates[Fate.RECEIVED]
     return FramesAccount(
@@ -87,14 +87,14 @@ def frames_account(accounts: Accounts, gateway: str) -> FramesAccount:
         decoded=fates[Fate.DECODED],
         duplicate=fates[Fate.DUPLICATE],
         undecodable=fates[Fate.UNDECODABLE],
-        undecodable_by_reason=_by_reason(accounts, gateway, Fate.UNDECODABLE),
+        undecodable_by_reason=_by_reason(accounts, Fate.UNDECODABLE),
         balanced=received == total,
     )
 
 
-def readings_account(accounts: Accounts, gateway: str) -> ReadingsAccount:
+def readings_account(accounts: Accounts) -> ReadingsAccount:
     """Return the books of the readings in a gateway's decoded frames."""
-    fates = _by_fate(accounts, gateway, Unit.READINGS)
+    fates = _by_fate(accounts, Unit.READINGS)
     ends = (
         Fate.STORED, Fate.PENDING, Fate.UNREGISTERED, Fate.REJECTED, Fate.QUARANTINED,
     )  # fmt: skip
@@ -106,9 +106,9 @@ def readings_account(accounts: Accounts, gateway: str) -> ReadingsAccount:
         late=fates[Fate.LATE],
         unregistered=fates[Fate.UNREGISTERED],
         rejected=fates[Fate.REJECTED],
-        rejected_by_reason=_by_reason(accounts, gateway, Fate.REJECTED),
+        rejected_by_reason=_by_reason(accounts, Fate.REJECTED),
         quarantined=fates[Fate.QUARANTINED],
-        quarantined_by_reason=_by_reason(accounts, gateway, Fate.QUARANTINED),
+        quarantined_by_reason=_by_reason(accounts, Fate.QUARANTINED),
         pending=fates[Fate.PENDING],
         balanced=received == total and fates[Fate.LATE] <= fates[Fate.STORED] + fates[Fate.PENDING],
     )
@@ -120,9 +120,13 @@ async def list_accounts(here: Here, query: Annotated[ListQuery, Query()]) -> Lis
     accounts = await here.ports.store.accounts()
     names = {account.gateway for account in accounts} | set(here.catalogue.gateway_index)
     part, cursor = cut(sorted(names), query.cursor, query.limit)
+    books: dict[str, Accounts] = {name: Counter() for name in part}
+    for account, count in accounts.items():
+        if account.gateway in books:
+            books[account.gateway][account] = count
     items = []
     for name in part:
-        frames, readings = frames_account(accounts, name), readings_account(accounts, name)
+        frames, readings = frames_account(books[name]), readings_account(books[name])
         balanced = frames.balanced and readings.balanced
         items.append(AccountOut(gateway=name, frames=frames, readings=readings, balanced=balanced))
     return Listed(items=items, next=cursor)

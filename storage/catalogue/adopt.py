@@ -11,9 +11,9 @@ from storage.catalogue.build import (
     FeatureFaults,
     drafts_of,
     no_feature_faults,
+    quantities_for,
     resolve_drafts,
     silences,
-    used_quantities,
 )
 from storage.catalogue.channels import Resolver
 from storage.catalogue.document import Faults
@@ -100,7 +100,8 @@ def _joined(
         elif silence.gateway not in catalogue.gateway_index:
             channels[silence.id] = silence
     quantities = {
-        quantity.id: quantity for quantity in used_quantities(channels.values(), templates)
+        quantity.id: quantity
+        for quantity in quantities_for(site.facilities.values(), channels.values(), templates)
     }
     quantities.update(catalogue.quantity_by_id)
     return replace(

@@ -97,7 +97,7 @@ def assemble(
         revision=0,
         name=site.name or Text("", ""),
         kinds=used_kinds(facilities, templates),
-        quantities=used_quantities(channels, templates),
+        quantities=quantities_for(facilities, channels, templates),
         facilities=facilities,
         gateways=tuple(site.gateways.values()),
         channels=arrange(channels),
@@ -182,10 +182,14 @@ def used_kinds(facilities: Iterable[Facility], templates: Templates) -> tuple[Fa
     return tuple(templates.kinds[kind] for kind in kinds if kind in templates.kinds)
 
 
-def used_quantities(channels: Iterable[Channel], templates: Templates) -> tuple[Quantity, ...]:
-    """Return the quantities that channels have, by id."""
+def quantities_for(
+    facilities: Iterable[Facility], channels: Iterable[Channel], templates: Templates
+) -> tuple[Quantity, ...]:
+    """Return the quantities that channels have, and those that could be adopted, by id."""
     quantities = {template.quantity.id: template.quantity for template in templates.faults.values()}
     for (_, name), template in templates.quantities.items():
         quantities[name] = template.quantity
-    used = sorted({channel.quantity for channel in channels})
-    return tuple(quantities[name] for name in used if name in quantities)
+    names = {channel.quantity for channel in channels}
+    for kind in {facility.kind for facility in facilities}:
+        names.update(templates.quantities_of(kind))
+    return tuple(quantities[name] for name in sorted(names) if name in quantities)

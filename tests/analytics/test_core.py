@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from analytics.core import Core
+from analytics.kernel import judge_readings
 from domain.catalogue import Checks
 from domain.grade import Grade
 from domain.readings import Batch
@@ -25,6 +26,7 @@ from tests.analytics.worlds import (
     ticks,
 )
 
+COLUMNS = ("seq", "channel", "time_ns", "value", "received_ns", "flags")
 TWO = (high(5, Grade.BLUE, on_delay_s=3), high(10))
 
 
@@ -48,6 +50,17 @@ def test_an_empty_step_says_nothing():
     judged = Core(catalogue(measured())).step(Batch.empty())
     assert judged.changes == []
     assert len(judged.readings) == 0
+
+
+def test_columns_of_any_form_are_judged_by_the_one_compiled_pass():
+    core = Core(catalogue(measured(limits=TWO)))
+    form = len(judge_readings.signatures)
+    rows = batch([(1, 0, START + k * S, 11.0, START, 0) for k in range(8)])
+    strided = Batch(*(getattr(rows, name)[::2] for name in COLUMNS))
+    for name in COLUMNS:
+        getattr(strided, name).flags.writeable = False
+    assert [c.grade.word for c in core.step(strided).changes] == ["red"]
+    assert len(judge_readings.signatures) == form
 
 
 def test_counts_are_by_gateway():

@@ -1,0 +1,120 @@
+"""Steps become facts, and whoever waits or listens is told after the commit, not before."""
+
+import asyncio
+from collections import Counter
+
+from domain.accounting import Account, Fate, Unit
+from domain.alarm import CommandResult
+from domain.journal import Command
+from service.committing import Broadcast, Commands, Committer, books
+from service.evaluator import Step
+
+STORED = Account("gw", Unit.READINGS, Fate.STORED)
+PENDING = Account("gw", Unit.READINGS, Fate.PENDING)
+
+
+class Store:
+    """A store that writes what a test wants, when it wants it."""
+
+    def __init__(self, written=()) -> None:
+        self.written = list(written)
+        self.commits = []
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def commit(self, commit):
+        await self.go_on.wait()
+        self.commits.append(commit)
+        return self.written
+
+
+class Journal:
+    def __init__(self) -> None:
+        self.records = []
+
+    async def append(self, records):
+        self.records += records
+        return len(self.records)
+
+
+def committer(store, broadcast=None):
+    return Committer(store, broadcast or Broadcast(), Counter(), 0)
+
+
+async def test_listeners_hear_of_what_was_written_after_the_commit():
+    store, broadcast, heard = Store(written=["transition"]), Broadcast(), []
+    stop = broadcast.subscribe(heard.append)
+    commits = committer(store, broadcast)
+    store.go_on.clear()
+    task = asyncio.create_task(commits.commit(Step(3)))
+    await asyncio.sleep(0)
+    assert heard == []
+    store.go_on.set()
+    await task
+    assert heard == [["transition"]]
+    assert commits.seq == 3
+    stop()
+    await commits.commit(Step(4))
+    assert len(heard) == 1
+
+
+async def test_a_commit_that_wrote_nothing_new_is_told_nobody():
+    broadcast, heard = Broadcast(), []
+    broadcast.subscribe(heard.append)
+    await committer(Store(), broadcast).commit(Step(1))
+    assert heard == []
+
+
+async def test_a_listener_may_leave_while_it_is_told():
+    broadcast, heard = Broadcast(), []
+    stops = []
+    stops.append(broadcast.subscribe(lambda _written: stops[0]()))
+    broadcast.subscribe(heard.append)
+    broadcast.publish(["one"])
+    broadcast.publish(["two"])
+    assert heard == [["one"], ["two"]]
+
+
+async def test_the_ledger_grows_with_each_commit():
+    commits = committer(Store())
+    for seq in (1, 2):
+        await commits.commit(Step(seq, accounts=Counter({STORED: 5})))
+    assert commits.ledger == {STORED: 10}
+
+
+async def test_the_outbox_is_woken_only_where_there_is_something_in_it():
+    commits, calls = committer(Store()), []
+    commits.when_noticed(lambda: calls.append(True))
+    await commits.commit(Step(1))
+    assert calls == []
+    await commits.commit(Step(2, notices=["notice"]))
+    assert calls == [True]
+
+
+async def test_a_command_is_a_row_first_and_answered_by_its_commit():
+    commits, journal = committer(Store()), Journal()
+    commands = Commands(journal, commits, lambda: 17)
+    task = asyncio.create_task(commands.submit("acknowledge", {"alarm_id": "a"}, "li"))
+    await asyncio.sleep(0)
+    [row] = journal.records
+    assert row == Command(row.command_id, "acknowledge", {"alarm_id": "a"}, "li", 17)
+    assert not task.done()
+    result = CommandResult(row.command_id, 409, "acknowledged already")
+    await commits.commit(Step(1, results=[CommandResult("another's", 200), result]))
+    assert await task == result
+
+
+async def test_a_command_that_is_not_judged_in_time_is_said_to_be_taken(monkeypatch):
+    monkeypatch.setattr("service.committing.COMMAND_TIMEOUT_S", 0.01)
+    commits, journal = committer(Store()), Journal()
+    result = await Commands(journal, commits, lambda: 17).submit("reset", {}, "li")
+    assert result.status == 202
+    late = CommandResult(result.command_id, 200)
+    await commits.commit(Step(1, results=[late]))  # nobody waits any more, and nothing breaks
+
+
+def test_what_the_archive_has_not_taken_stands_in_the_books_as_pending():
+    ledger = Counter({STORED: 10})
+    assert books(ledger, Counter({STORED: 4})) == {STORED: 6, PENDING: 4}
+    assert books(ledger, Counter()) == {STORED: 10}
+    assert ledger == {STORED: 10}
