@@ -46,7 +46,7 @@ class _Clocks:
         self.spent_s: dict[str, float] = {}
 
     @contextmanager
-    def of(self, name: str):  # noqa: ANN201
+    def of(self, name: str):
         began_s = time.process_time()  # not the wall's: others use this machine, too
         try:
             yield
