@@ -31,6 +31,9 @@ crash: $(VENV)/.dev packages ## 50 seeded kill -9 of the service under load
 bench: $(VENV)/.run packages ## measure and write bench/results.json
 	$(BIN)/python -m bench.run
 
+reference: $(VENV)/.run ## write the tables in docs/ that come from the code
+	$(BIN)/python -m tools.reference
+
 lock: ## resolve the dependencies again
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
@@ -49,4 +52,4 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup.sh
 packages:
 	@tools/packages.sh mosquitto chromium
 
-.PHONY: help run test check real crash bench lock clean packages
+.PHONY: help run test check real crash bench reference lock clean packages

@@ -89,7 +89,9 @@ class Book:
 
     def open_alarms(self) -> list[Alarm]:
         """Return the alarms that have not ended, the one that was raised first coming first."""
-        return [place.alarm for place in self._place_of.values() if place.alarm is not None]
+        # A copy first: other threads ask while a step changes it.
+        places = list(self._place_of.values())
+        return [place.alarm for place in places if place.alarm is not None]
 
     def apply(self, changes: Sequence[GradeChange]) -> Outcome:
         """Return what changes of grade do, given in journal order under the active catalogue."""

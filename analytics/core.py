@@ -109,28 +109,41 @@ class Core:
 
     def tick(self, seq: int, tick: Tick) -> Judged:
         """Let time pass: silence, and the delays of channels that report on change."""
-        house = self._house
         self._used = True
-        silence, channels = house.silence, house.tables.channels
+        ranked = self._tell_silence(seq, tick) + self._let_delays_pass(seq, tick)
+        nobody = np.zeros(len(self._house.catalogue.gateways), np.int64)
+        return Judged(
+            readings=_no_readings(self._house.catalogue),
+            changes=[entry.change for entry in ranked],
+            stored=nobody,
+            late=nobody,
+            future=nobody,
+        )
+
+    def _tell_silence(self, seq: int, tick: Tick) -> list[_Ranked]:
+        """Judge the silences that a tick has made longer, or that have ended."""
+        house = self._house
+        silence = house.silence
         places, values = silence.advance(tick, house.tables.marks)
+        if not len(places):
+            return []
         told = silence.channels[places]
         now_ns = np.full(len(told), tick.now_ns, np.int64)
         _, ranked = self._judge(STATE, 0, _columns(seq, told, now_ns, values, tick.now_ns), None)
         silence.unsettled[places] = _unsettled(house.tables, told)
+        return ranked
 
+    def _let_delays_pass(self, seq: int, tick: Tick) -> list[_Ranked]:
+        """Judge the standing values of channels that report on change, where a delay runs."""
+        house = self._house
+        silence, channels = house.silence, house.tables.channels
         own = silence.on_change
         own = own[(channels["awake"][own] == 1) & (channels["last_good"][own] > -np.inf)]
+        if not len(own):
+            return []
         at_ns = channels["newest_ns"][own] + silence.standing_ns(own, house.tables.marks)
         passing = _columns(seq, own, at_ns, channels["last_good"][own], tick.now_ns)
-        _, passed = self._judge(PASSING, 0, passing, None)
-        nobody = self._count_by_gateway(np.empty(0, np.int32))
-        return Judged(
-            readings=_readings(house.catalogue, []),
-            changes=[entry.change for entry in ranked + passed],
-            stored=nobody,
-            late=nobody.copy(),
-            future=nobody.copy(),
-        )
+        return self._judge(PASSING, 0, passing, None)[1]
 
     def change_catalogue(self, seq: int, catalogue: Catalogue, now_ns: int) -> list[GradeChange]:
         """Go over to a new revision; channels with the same id and feature keep their state.
@@ -314,6 +327,16 @@ def _stream(columns: Columns, verdict: Verdict, places: Int64s) -> Stream:
 
 def _filter(columns: Columns, verdict: Verdict, kept: Any) -> tuple[Columns, UInt8s]:
     return Columns(*(column[kept] for column in columns)), verdict.quality[kept]
+
+
+def _no_readings(catalogue: Catalogue) -> Readings:
+    return Readings(
+        catalogue.channel_ids,
+        np.empty(0, np.int32),
+        np.empty(0, np.int64),
+        np.empty(0, np.float64),
+        np.empty(0, np.uint8),
+    )
 
 
 def _readings(catalogue: Catalogue, parts: Sequence[tuple[Columns, UInt8s]]) -> Readings:

@@ -16,9 +16,13 @@ from domain.catalogue import Catalogue, Channel
 from domain.grade import FaultKind
 from domain.journal import Tick
 from domain.readings import Float64s, Int32s, Int64s
-from domain.time import seconds_to_ns
+from domain.time import NS_PER_S, seconds_to_ns
 
 _QUIET, _ON_CHANGE = 0, 1
+
+# Silence is looked at with the ticks, each second: of a 100 Hz channel that sends each second, one
+# tick without a message would be a hundred missed intervals.
+_EXPECTED_NS_MIN = NS_PER_S
 
 
 class Silence:
@@ -147,7 +151,8 @@ def _expected_interval(catalogue: Catalogue, channel: Channel) -> int:
         return NEVER
     gateway = root_gateway(catalogue, channel)
     upload_s = catalogue.gateways[gateway].upload_interval_s if gateway >= 0 else 0.0
-    return seconds_to_ns(channel.sample_interval_s + upload_s) or NEVER
+    expected_ns = seconds_to_ns(channel.sample_interval_s + upload_s)
+    return max(expected_ns, _EXPECTED_NS_MIN) if expected_ns else NEVER
 
 
 def _gateway_intervals(catalogue: Catalogue) -> Int64s:
@@ -158,5 +163,5 @@ def _gateway_intervals(catalogue: Catalogue) -> Int64s:
         place, sample_s = catalogue.gateway_index[channel.gateway], channel.sample_interval_s
         smallest_s[place] = min(smallest_s[place] or sample_s, sample_s)
     pairs = zip(catalogue.gateways, smallest_s, strict=True)
-    intervals = [seconds_to_ns(max(g.upload_interval_s, s)) or NEVER for g, s in pairs]
-    return np.array(intervals, np.int64)
+    expected_ns = [seconds_to_ns(max(gateway.upload_interval_s, s)) for gateway, s in pairs]
+    return np.array([max(ns, _EXPECTED_NS_MIN) if ns else NEVER for ns in expected_ns], np.int64)

@@ -367,7 +367,8 @@ def _close(step: _Step) -> Ingested:
         (step.readings, Unit.READINGS, Fate.RECEIVED),
     ):
         for gateway, count in counts.items():
-            ingested.accounts[Account(gateway, unit, fate)] = count
+            if count:
+                ingested.accounts[Account(gateway, unit, fate)] = count
     for (gateway, unit, fate, reason), count in step.books.items():
         ingested.accounts[Account(gateway, unit, fate, reason)] = count
     ingested.sightings = [

@@ -34,7 +34,11 @@ class Columns:
 
     def add(self, channel: int, time_ns: int, value: float, flags: int) -> None:
         """Take one reading."""
-        self._open_run(channel, 1, flags)
+        self._seq.append(self._frame_seq)  # written out: it is done once a reading
+        self._received_ns.append(self._frame_received_ns)
+        self._channel.append(channel)
+        self._flags.append(flags)
+        self._count.append(1)
         self._times_ns.append(time_ns)
         self._values.append(value)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
@@ -33,6 +34,7 @@ from service.snapshots import SnapshotFolder
 from service.supervise import Supervisor
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
+from storage.archive import ArchiveError
 from storage.archive.duck import DuckArchive
 from storage.catalogue.revisions import CatalogueStore
 from storage.journal import SegmentJournal
@@ -40,6 +42,9 @@ from storage.keys import KeyStore
 from storage.state import StateEngine
 
 HTTP_STOP_TIMEOUT_S = 5
+# A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
+# event loop and the journal's writer spend most of a busy second waiting for the judgement.
+SWITCH_INTERVAL_S = 0.0005
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +77,7 @@ class Judgement:
 
 async def serve(settings: Settings) -> None:
     """Run the service until it is told to stop; raises ``StartError`` where it cannot start."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
@@ -103,7 +109,7 @@ async def serve(settings: Settings) -> None:
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement),
+                health=_health(supervisor, source, stores, judgement, catalogues),
                 keys=keys,
                 alarm_text=alarm_text,
                 registry=_registry(stores, judgement),
@@ -168,6 +174,7 @@ def _start_pipeline(
     )
     supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
     supervisor.start("evaluate", evaluate)
+    supervisor.start("commit", judgement.committer.run())
     supervisor.start("archive", judgement.archiver.run())
     supervisor.start("outbox", outbox.run())
     if isinstance(clock, WallClock):
@@ -176,7 +183,11 @@ def _start_pipeline(
 
 
 def _health(
-    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement
+    supervisor: Supervisor,
+    source: Source,
+    stores: Stores,
+    judgement: Judgement,
+    catalogues: Catalogues,
 ) -> ServiceHealth:
     return ServiceHealth(
         lambda: source.connected,
@@ -184,6 +195,7 @@ def _health(
         lambda: stores.journal.last_seq - judgement.evaluator.seq,
         judgement.archiver,
         AlarmStore(stores.state).cursor,
+        lambda: catalogues.activated,
     )
 
 
@@ -286,12 +298,18 @@ async def _stop(
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
     end_streams(app)
     server.should_exit = True
+    # First, so that whoever waits for a command's result is still answered.
+    await supervisor.finish("http", HTTP_STOP_TIMEOUT_S + 1)
     await supervisor.cancel("intake")
-    await supervisor.cancel("evaluate", "outbox")
+    await supervisor.cancel("evaluate", "commit", "outbox")
+    await judgement.committer.flush()
     await supervisor.cancel("archive")
-    await judgement.archiver.flush()
+    try:
+        await judgement.archiver.flush()
+    except ArchiveError as error:
+        log.error("not archived yet; the journal has it for the next start", error=str(error))
+    # In the judging thread, because a step that was cut off there goes on to its end.
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(judgement.thread, judgement.keeper.take, judgement.evaluator)
-    await supervisor.finish("http", 2 * HTTP_STOP_TIMEOUT_S)
     await supervisor.cancel()
     log.info("stopped")

@@ -106,11 +106,12 @@ class Archiver:
         """How many readings wait in memory."""
         return self._queued_rows
 
-    def pending(self) -> Accounts:
-        """Return the readings evaluated but not yet in the archive, by gateway."""
+    def pending(self, seq: int) -> Accounts:
+        """Return the readings of rows up to ``seq`` that are not yet in the archive, by gateway."""
         pending: Accounts = Counter()
         for offer in list(self._queue):
-            pending.update(offer.stored)
+            if offer.last_seq <= seq:
+                pending.update(offer.stored)
         return pending
 
     def offer(self, step: Step) -> None:

@@ -1,7 +1,7 @@
 """The demonstration's broker: mosquitto as a child process where it is installed, else amqtt.
 
 amqtt speaks MQTT 3.1.1 only and drops what a publisher sends just before it disconnects: it is for
-trying Lifeline out. A deployment runs mosquitto of its own (``deploy/mosquitto``).
+trying Lifeline out. A deployment runs mosquitto of its own.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ import structlog
 
 from analytics.features import KINDS, validate
 from api.ports import AdoptRequest, Refused
-from domain.catalogue import Catalogue, Channel
+from domain.catalogue import Catalogue, Channel, Facility
 from domain.journal import CatalogueChange, Record
 from service.settings import Settings
 from storage.adoptions import AdoptionStore
@@ -69,6 +69,12 @@ class Catalogues:
         self._now_ns = now_ns
         self._active = active
         self._one_at_a_time = asyncio.Lock()
+        self._latest = 0
+
+    @property
+    def activated(self) -> bool:
+        """Whether the evaluator uses the newest revision that it was told of."""
+        return self._active().revision >= self._latest
 
     async def import_files(self) -> None:
         """Import the configured files where they changed, and activate the newest revision.
@@ -79,6 +85,7 @@ class Catalogues:
         latest = await save_changed(self._files, self._templates, adoptions, self._store)
         if latest and self._active().revision != latest:
             await self._journal.append([CatalogueChange(latest, self._now_ns())])
+        self._latest = latest
 
     async def adopt(self, gateway: str, name: str, request: AdoptRequest) -> Channel:
         """Make a channel of an unregistered name; see ``api.ports.Adoption``."""
@@ -87,7 +94,7 @@ class Catalogues:
             facility = catalogue.facility_by_id[request.facility]
             adoption = Adoption(
                 gateway=gateway,
-                district=facility.district,
+                district=_district(catalogue, gateway, facility),
                 sent_as=name,
                 facility=facility.id,
                 quantity=request.quantity,
@@ -119,6 +126,12 @@ class Catalogues:
                     await asyncio.sleep(ACTIVATION_LOOK_S)
         except TimeoutError:
             log.warning("the revision is in the journal and not yet active", revision=revision)
+
+
+def _district(catalogue: Catalogue, gateway: str, facility: Facility) -> str:
+    """Return a gateway's district: its own, or for a new gateway that of its first facility."""
+    index = catalogue.gateway_index.get(gateway)
+    return facility.district if index is None else catalogue.gateways[index].district
 
 
 def feature_faults(kind: str, parameters: Mapping[str, Any], inputs: int) -> list[str]:

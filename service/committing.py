@@ -13,6 +13,7 @@ from service.evaluator import Step
 from storage.alarms import AlarmStore, Commit
 
 COMMAND_TIMEOUT_S = 10.0
+COMMIT_INTERVAL_S = 0.5
 
 Numbered = tuple[int, Transition]
 
@@ -38,7 +39,11 @@ class Broadcast:
 
 
 class Committer:
-    """Commits steps and keeps the ledger, the books as of the last row evaluated."""
+    """Commits steps and keeps the ledger, the books as of the last row committed.
+
+    A step with news is committed at once. One with nothing but counts waits up to half a second
+    for company: a restart makes it again from the journal.
+    """
 
     def __init__(self, store: AlarmStore, broadcast: Broadcast, ledger: Accounts, seq: int) -> None:
         self._store = store
@@ -46,6 +51,8 @@ class Committer:
         self.ledger = Counter(ledger)
         self.seq = seq  # the last row committed
         self._on_notices: list[Callable[[], None]] = []
+        self._waiting: Step | None = None
+        self._one_at_a_time = asyncio.Lock()
         self._results: dict[str, asyncio.Future[CommandResult]] = {}
 
     def when_noticed(self, call: Callable[[], None]) -> None:
@@ -59,8 +66,31 @@ class Committer:
         future.add_done_callback(lambda _future: self._results.pop(command_id, None))
         return future
 
+    async def add(self, step: Step) -> None:
+        """Take the next step; see ``service.pipeline.Committer``."""
+        step.readings = []  # the archive has them
+        if self._waiting is None:
+            self._waiting = step
+        else:
+            self._waiting.extend(step)
+        if self._waiting.urgent:
+            await self.flush()
+
+    async def run(self) -> None:
+        """Commit what waits, each half second, for ever."""
+        while True:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Commit what waits."""
+        async with self._one_at_a_time:
+            step, self._waiting = self._waiting, None
+            if step is not None:
+                await self.commit(step)
+
     async def commit(self, step: Step) -> Sequence[Numbered]:
-        """Commit a step; see ``service.pipeline.Committer``."""
+        """Commit a step, and tell whoever waits or listens; return what was written, numbered."""
         written = await self._store.commit(
             Commit(
                 seq=step.last_seq,

@@ -49,6 +49,7 @@ class Places:
 
     http_port: int
     mqtt_port: int
+    mqtt_url: str
     folder: Path
     key: str
 
@@ -73,20 +74,25 @@ def run(folder: Path) -> None:
 
 
 def _places(folder: Path) -> Places:
+    mqtt_port = _port("LIFELINE_MQTT_PORT", 1883)
     places = Places(
         http_port=_port("LIFELINE_HTTP_PORT", 8080),
-        mqtt_port=_port("LIFELINE_MQTT_PORT", 1883),
+        mqtt_port=mqtt_port,
+        mqtt_url=os.environ.get("LIFELINE_MQTT_URL", f"mqtt://127.0.0.1:{mqtt_port}{mqtt_options()}"),
         folder=folder,
         key=_key(folder),
     )
     if places.http_port == places.mqtt_port:
         raise DemoError("LIFELINE_HTTP_PORT and LIFELINE_MQTT_PORT are the same port")
-    for port, variable in (
-        (places.http_port, "LIFELINE_HTTP_PORT"),
-        (places.mqtt_port, "LIFELINE_MQTT_PORT"),
-    ):
-        _check_free(port, variable)
+    _check_free(places.http_port, "LIFELINE_HTTP_PORT")
+    if _own_broker():
+        _check_free(places.mqtt_port, "LIFELINE_MQTT_PORT")
     return places
+
+
+def _own_broker() -> bool:
+    """Whether the demonstration runs a broker, because nobody has named one."""
+    return "LIFELINE_MQTT_URL" not in os.environ
 
 
 def _port(variable: str, default: int) -> int:
@@ -125,34 +131,42 @@ def _start(places: Places, stack: ExitStack) -> Iterator[Child]:
     """Start the children; the stack stops them, the last first."""
     logs = places.folder / "logs"
     lifeline = [sys.executable, "-m", "service"]
-    broker = "mosquitto" if find_mosquitto() else "amqtt (no mosquitto installed)"
-    console.print(f"Starting the broker ({broker}), the service and the city …", style="dim")
+    console.print(f"Starting {_broker_words()}, the service and the city …", style="dim")
     commands = [
-        ("broker", broker_command(places.mqtt_port, places.folder / "broker"), {}),
         ("service", [*lifeline, "serve"], _service_environment(places)),
         ("city", [*lifeline, "simulate", *_city_arguments(places)], {}),
     ]
+    if _own_broker():
+        broker = broker_command(places.mqtt_port, places.folder / "broker")
+        commands.insert(0, ("broker", broker, {}))
     for name, command, environment in commands:
         child = Child(name, command, logs / f"{name}.log", environment)
         stack.callback(child.stop)
         yield child
 
 
+def _broker_words() -> str:
+    if not _own_broker():
+        return "with the broker named in LIFELINE_MQTT_URL"
+    return "mosquitto" if find_mosquitto() else "amqtt (mosquitto is not installed)"
+
+
 def _service_environment(places: Places) -> dict[str, str]:
     defaults = {
-        "LIFELINE_MQTT_URL": f"mqtt://127.0.0.1:{places.mqtt_port}{mqtt_options()}",
-        "LIFELINE_HTTP_LISTEN": f"127.0.0.1:{places.http_port}",
         "LIFELINE_DATA_DIR": str(places.folder / "data"),
         "LIFELINE_CATALOGUE": json.dumps([str(SITE)]),
+    }
+    return {name: os.environ.get(name, value) for name, value in defaults.items()} | {
+        "LIFELINE_MQTT_URL": places.mqtt_url,
+        "LIFELINE_HTTP_LISTEN": f"127.0.0.1:{places.http_port}",
         "LIFELINE_ADMIN_KEY": places.key,
     }
-    return {name: os.environ.get(name, value) for name, value in defaults.items()}
 
 
 def _city_arguments(places: Places) -> list[str]:
     return [
         "--mqtt-url",
-        f"mqtt://127.0.0.1:{places.mqtt_port}",
+        places.mqtt_url,
         "--progress-file",
         str(places.folder / "city.json"),
         "--wait-for",
@@ -199,12 +213,11 @@ def _fetch(places: Places, path: str) -> Any:
 
 
 def _welcome(places: Places, ready_s: float) -> None:
-    mqtt = f"127.0.0.1:{places.mqtt_port}"
     console.print(
         f"\n[bold green]Lifeline is ready[/] after {ready_s:.0f} s.\n"
         f"  Page              {places.url}/\n"
         f"  API               {places.url}/api/v1/alarms  (OpenAPI: /api/v1/openapi.json)\n"
-        f"  Broker            mqtt://{mqtt}\n"
+        f"  Broker            {_without_password(places.mqtt_url)}\n"
         f"  Demonstration key {places.key}\n"
         f"  Your own gateway  .venv/bin/lifeline publish --mqtt-port {places.mqtt_port} "
         "north my-gateway temperature=21.5\n"
@@ -213,6 +226,11 @@ def _welcome(places: Places, ready_s: float) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _without_password(url: str) -> str:
+    scheme, _, place = url.partition("://")
+    return f"{scheme}://{place.rpartition('@')[2].partition('?')[0]}"
 
 
 def _watch(places: Places, children: list[Child]) -> None:

@@ -78,6 +78,7 @@ class Evaluator:
     def __init__(self, load_catalogue: Callable[[int], Catalogue]) -> None:
         self._load_catalogue = load_catalogue
         self._seq = 0
+        self.whole = True  # False once an error broke a step off: the state is then of no row
         self._use(Catalogue(revision=0))
         self._gateways: dict[str, GatewayState] = {}
 
@@ -109,6 +110,7 @@ class Evaluator:
         """Evaluate a run of rows; any grouping of the same rows gives the same result."""
         step = Step(last_seq=rows.last_seq)
         seq = rows.first_seq
+        self.whole = False
         for is_frames, run in groupby(rows.records, key=lambda record: isinstance(record, Frame)):
             records = list(run)
             if is_frames:
@@ -118,6 +120,7 @@ class Evaluator:
                     self._other(step, seq + offset, record)
             seq += len(records)
         self._seq = rows.last_seq
+        self.whole = True
         return step
 
     def _frames(self, step: Step, first_seq: int, frames: list[Frame]) -> None:
@@ -131,7 +134,9 @@ class Evaluator:
 
     def _other(self, step: Step, seq: int, record: Record) -> None:
         if isinstance(record, Tick):
-            self._take(step, self._core.tick(seq, record))
+            judged = self._core.tick(seq, record)
+            if judged.changes:
+                self._add(step, self._book.apply(judged.changes))
             self._add(step, self._book.tick(seq, record, self._core.newest_ns))
         elif isinstance(record, Command):
             outcome, result = self._book.command(seq, record)

@@ -5,17 +5,15 @@ hold it up. ``evaluate`` turns journal rows into alarms: the same loop live and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from domain.alarm import Transition
 from domain.journal import Frame, Record, Rows, Tick
 from domain.time import NS_PER_S
 from service.clock import Clock
 from service.evaluator import Evaluator, Step
 
-COMMIT_INTERVAL_S = 0.5
 TICK_INTERVAL_S = 1.0
 
 
@@ -83,8 +81,8 @@ class Keeper(Protocol):
 class Committer(Protocol):
     """Commits steps: transitions, outbox, accounts and cursor in one transaction."""
 
-    async def commit(self, step: Step) -> Sequence[tuple[int, Transition]]:
-        """Commit, and return what was written, numbered; publish it to whoever listens."""
+    async def add(self, step: Step) -> None:
+        """Take the next step; return when it is committed, where it has news for anybody."""
         ...
 
 
@@ -121,58 +119,26 @@ async def evaluate(
 ) -> None:
     """Turn rows after ``evaluator.seq`` into committed transitions and archived readings.
 
-    A step with news is committed at once; one with nothing but counts waits up to half a second
-    for company, which a restart replays from the journal. A stop waits for the step under way.
+    A stop waits for the step under way: its thread cannot be stopped half way.
     """
     loop = asyncio.get_running_loop()
-    judging: asyncio.Future[Step] | None = None
-    waiting: Step | None = None
-    committed_s = loop.time()
+
+    async def take(rows: Rows) -> None:
+        step = await loop.run_in_executor(judge_thread, evaluator.step, rows)
+        archive.offer(step)
+        await committer.add(step)
+        if keeper.due(evaluator):
+            await loop.run_in_executor(judge_thread, keeper.take, evaluator)
+
+    async for rows in journal.read(evaluator.seq):
+        await _to_its_end(take(rows))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await ``work``; where we are cancelled meanwhile, that waits until it is done."""
+    task = asyncio.ensure_future(work)
     try:
-        async for rows in _or_nothing(journal.read(evaluator.seq)):
-            if rows is not None:
-                judging = loop.run_in_executor(judge_thread, evaluator.step, rows)
-                step, judging = await asyncio.shield(judging), None
-                archive.offer(step)
-                waiting = _joined(waiting, step)
-            overdue = rows is None or loop.time() - committed_s >= COMMIT_INTERVAL_S
-            if waiting is not None and (waiting.urgent or overdue):
-                await committer.commit(waiting)
-                waiting, committed_s = None, loop.time()
-            if keeper.due(evaluator):
-                await loop.run_in_executor(judge_thread, keeper.take, evaluator)
+        await asyncio.shield(task)
     except asyncio.CancelledError:
-        if judging is not None:  # its thread cannot be stopped half way
-            step = await judging
-            archive.offer(step)
-            waiting = _joined(waiting, step)
+        await task
         raise
-    finally:
-        if waiting is not None:
-            await committer.commit(waiting)
-
-
-async def _or_nothing(coming: AsyncIterator[Rows]) -> AsyncIterator[Rows | None]:
-    """Yield what comes, and None where nothing has come for half a second."""
-    following: asyncio.Future[Rows | None] | None = None
-    try:
-        while True:
-            following = following or asyncio.ensure_future(anext(coming, None))
-            done, _ = await asyncio.wait([following], timeout=COMMIT_INTERVAL_S)
-            rows = following.result() if done else None
-            if done and rows is None:
-                return
-            if done:
-                following = None
-            yield rows
-    finally:
-        if following is not None:
-            following.cancel()
-
-
-def _joined(waiting: Step | None, step: Step) -> Step:
-    step.readings = []  # the archive has them
-    if waiting is None:
-        return step
-    waiting.extend(step)
-    return waiting

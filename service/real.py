@@ -160,10 +160,10 @@ def _settled_books(api: Api, sent: Sent) -> dict[str, dict[str, Any]]:
         books = {item["gateway"]: item for item in api.items("/api/v1/accounting")}
         frames = sum(book["frames"]["received"] for book in books.values())
         pending = sum(book["readings"]["pending"] for book in books.values())
+        heard = sum(book["frames"]["received"] > 0 for book in books.values())
         # Every gateway says ``online`` and ``offline`` beside its data.
-        if (frames >= sent.frames + 2 * len(books) and pending == 0) or (
-            time.monotonic() > deadline_s
-        ):
+        all_in = frames >= sent.frames + 2 * heard > 0 and pending == 0
+        if all_in or time.monotonic() > deadline_s:
             return books
         time.sleep(0.2)
 

@@ -114,6 +114,9 @@ class SnapshotKeeper:
 
     def take(self, evaluator: Evaluator) -> None:
         """Copy the state now, and have it written; called in the judging thread."""
+        if not evaluator.whole:
+            log.warning("no snapshot of a step that was broken off", after_row=evaluator.seq)
+            return
         snapshot = evaluator.snapshot()
         self._taken_s, self.last_seq = time.monotonic(), evaluator.seq
         self._thread.submit(self._write, snapshot)

@@ -65,6 +65,8 @@ class SnapshotFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob("*.part"):  # by a kill in the middle of writing
+            left.unlink()
 
     def _seqs(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob("*.snapshot"))
@@ -101,10 +103,11 @@ class SnapshotFolder:
         """Remove snapshots no longer needed, and return the oldest row still to be kept for.
 
         Kept are the newest two at or before ``seq_needed`` (the second for the case that the first
-        cannot be read) and all later ones. Returns 0 where there is none.
+        cannot be read) and all later ones. Returns 0 where there is no second: what then stands in
+        for it is the journal from its first row.
         """
         seqs = self._seqs()
         usable = [seq for seq in seqs if seq <= seq_needed]
         for seq in usable[:-KEPT_MIN]:
             self._path(seq).unlink(missing_ok=True)
-        return usable[-KEPT_MIN:][0] if usable else 0
+        return usable[-KEPT_MIN] if len(usable) >= KEPT_MIN else 0

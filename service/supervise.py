@@ -1,7 +1,7 @@
 """Tasks that must not die: named, watched, and the service with them.
 
 A task that fails ends the service at once with its name and error: half a service that looks alive
-is worse than one that is started again (by systemd, compose or the demonstration) and recovers.
+is worse than one that is started again (by systemd or compose) and recovers.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Supervisor:
                 raise error
 
     async def finish(self, name: str, timeout_s: float) -> None:
-        """Wait for a task that ends by itself; cancel it where that takes too long."""
+        """Wait for the end of a task that was told to end; cancel it where it does not."""
         await asyncio.wait([self._tasks[name]], timeout=timeout_s)
         await self.cancel(name)
 

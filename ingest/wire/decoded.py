@@ -97,8 +97,10 @@ class Decoded:
     @property
     def reading_count(self) -> int:
         """All readings of the payload, refused ones included."""
-        in_blocks = sum(len(block.value) for block in self.blocks)
-        return len(self.names) + in_blocks + sum(self.rejected.values())
+        count = len(self.names)
+        for block in self.blocks:
+            count += len(block.value)
+        return count + sum(self.rejected.values()) if self.rejected else count
 
 
 Decoder = Callable[[bytes, int, ZoneInfo | None], Decoded]

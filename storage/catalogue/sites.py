@@ -234,10 +234,16 @@ def check_channels(site: Site, faults: Faults) -> None:
 
 
 def add_adoptions(site: Site, adoptions: Iterable[Adoption], faults: Faults) -> None:
-    """Add adopted channels to ``site``, but for those whose names the documents know by now."""
+    """Add adopted channels to ``site``, but for those that the documents have overtaken.
+
+    An adoption gives way where its name is registered by now, and where its facility is gone, since
+    a facility that is taken out must not keep the service from starting; its name is then
+    unregistered again, for everybody to see.
+    """
     sent = {(spec.gateway, spec.sent_as) for _, spec in site.channels}
     for adoption in adoptions:
-        if (adoption.gateway, adoption.sent_as) not in sent:
+        known = (adoption.gateway, adoption.sent_as) in sent
+        if not known and adoption.facility in site.facilities:
             add_adoption(site, adoption, faults)
 
 

@@ -90,8 +90,12 @@ def test_readings_of_registered_channels_become_a_batch():
     ]
     assert batch.heard == [0, 1]
     assert ingested.accounts == {
+        Account("gw", Unit.FRAMES, Fate.RECEIVED): 2,
+        Account("gx", Unit.FRAMES, Fate.RECEIVED): 1,
         Account("gw", Unit.FRAMES, Fate.DECODED): 2,
         Account("gx", Unit.FRAMES, Fate.DECODED): 1,
+        Account("gw", Unit.READINGS, Fate.RECEIVED): 4,
+        Account("gx", Unit.READINGS, Fate.RECEIVED): 1,
     }
     assert ingested.rejects == []
     assert ingested.sightings == []
@@ -196,7 +200,8 @@ def test_unknown_gateways_are_counted_each_up_to_a_bound_and_together_beyond():
         assert frames_of(again, Fate.UNDECODABLE, Reason.STRUCTURE, OTHER_GATEWAY) == 1
         assert frames_of(again, Fate.UNDECODABLE, Reason.STRUCTURE, "g7") == 1
     assert frames_of(first, Fate.DECODED, gateway=OTHER_GATEWAY) == 5
-    assert len(first.accounts) == 2 * (UNKNOWN_GATEWAYS_MAX + 1)
+    each_counts = 4  # frames received and decoded, readings received and unregistered
+    assert len(first.accounts) == each_counts * (UNKNOWN_GATEWAYS_MAX + 1)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +221,10 @@ def test_unknown_gateways_are_counted_each_up_to_a_bound_and_together_beyond():
 def test_a_frame_that_cannot_be_decoded_is_counted_and_kept_with_the_reason(frame, gateway, reason):
     batch, ingested = step(frame, first_seq=5)
     assert len(batch) == 0
-    assert ingested.accounts == {Account(gateway, Unit.FRAMES, Fate.UNDECODABLE, reason): 1}
+    assert ingested.accounts == {
+        Account(gateway, Unit.FRAMES, Fate.RECEIVED): 1,
+        Account(gateway, Unit.FRAMES, Fate.UNDECODABLE, reason): 1,
+    }
     [reject] = ingested.rejects
     assert (reject.seq, reject.gateway, reject.unit, reject.fate, reject.reason, reject.count) == (
         5, gateway, Unit.FRAMES, Fate.UNDECODABLE, reason, 1,

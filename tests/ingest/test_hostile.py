@@ -2,6 +2,7 @@
 
 import random
 import struct
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -71,13 +72,17 @@ def mutate(chance, payload):
 def check_balance(batch, ingested, decoded_readings, frame_count):
     """The books of a step: each frame and each reading has exactly one fate."""
     frames = readings = 0
+    received = Counter()
     for account, count in ingested.accounts.items():
         assert count > 0
-        if account.unit is Unit.FRAMES:
+        if account.fate is Fate.RECEIVED:
+            received[account.unit] += count
+        elif account.unit is Unit.FRAMES:
             frames += count
         elif account.fate is not Fate.QUARANTINED:  # those are in the batch
             readings += count
-    assert frames == frame_count
+    assert frames == frame_count == received[Unit.FRAMES]
+    assert readings + len(batch) == received[Unit.READINGS]
     assert readings + len(batch) == decoded_readings
     future = np.count_nonzero(batch.flags & FLAG_FUTURE)
     quarantined = [n for a, n in ingested.accounts.items() if a.fate is Fate.QUARANTINED]

@@ -22,7 +22,7 @@ def no_settings(monkeypatch):
 
 @pytest.fixture
 def places(tmp_path):
-    return Places(8080, 1883, tmp_path, "key")
+    return Places(8080, 1883, "mqtt://127.0.0.1:1883", tmp_path, "key")
 
 
 @pytest.mark.parametrize("variable", ["LIFELINE_HTTP_PORT", "LIFELINE_MQTT_PORT"])
@@ -101,7 +101,7 @@ def test_a_child_that_stopped_is_shown_with_its_last_words():
 
 
 def test_a_service_that_does_not_answer_gives_nothing(tmp_path):
-    assert demo._fetch(Places(free_port(), 1883, tmp_path, "key"), "/health/ready") is None
+    assert demo._fetch(Places(free_port(), 1883, "mqtt://127.0.0.1:1883", tmp_path, "key"), "/health/ready") is None
 
 
 def alarm(**changes):

@@ -27,9 +27,8 @@ def test_a_fault_channel_is_named_and_graded(build, example):
     assert channel.name == Text("主跨跨中挠度 · 量程故障", "Deflection at midspan · out of range")
     assert channel.fault is FaultKind.RANGE
     assert (channel.gateway, channel.sent_as) == (None, None)
-    assert channel.feature.kind == "fault"
-    assert channel.feature.inputs == (DEFLECTION,)
-    assert channel.feature.parameters == {"fault": "range"}
+    assert channel.fault_of == DEFLECTION
+    assert channel.feature is None
     (limit,) = channel.limits
     assert (limit.grade, limit.n, limit.m, limit.off_delay_s) == (Grade.YELLOW, 3, 5, 60.0)
     assert channel.source

@@ -1,0 +1,197 @@
+"""The test bed: a private mosquitto, and the whole service as a child process."""
+
+import asyncio
+import getpass
+import http.client
+import json
+import os
+import re
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.city import PROBE, make_catalogue, save_catalogue
+from service.broker import broker_command
+from service.children import Child
+
+START_TIMEOUT_S = 300.0
+SETTLE_TIMEOUT_S = 240.0
+_LOOK_S = 0.1
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_broker(folder: Path) -> Iterator[tuple[Child, int]]:
+    """Run mosquitto as ``service/broker.py`` configures it; its port is the second."""
+    port = free_port()
+    command = broker_command(port, folder)
+    # mosquitto started by root becomes another user, who may not write its files here.
+    with (folder / "mosquitto.conf").open("a", encoding="utf-8") as configuration:
+        configuration.write(f"user {getpass.getuser()}\n")
+    child = Child("broker", command, folder / "broker.log")
+    try:
+        _until_it_listens(child, port)
+        yield child, port
+    finally:
+        child.stop()
+
+
+def _until_it_listens(child: Child, port: int) -> None:
+    deadline_s = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if not child.running or time.monotonic() > deadline_s:
+                raise RuntimeError(f"no broker:\n{child.last_words()}") from None
+            time.sleep(0.02)
+        else:
+            return
+
+
+def cpu_s(child: Child) -> float:
+    """Return the processor time that a child has used so far, in seconds."""
+    fields = Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def memory_mib(child: Child) -> float:
+    status = Path(f"/proc/{child.pid}/status").read_text(encoding="utf-8")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+class Bed:
+    """A broker and the service that listens to it."""
+
+    def __init__(self, broker: Child, service: Child, mqtt_port: int, http_port: int) -> None:
+        self.broker = broker
+        self.service = service
+        self.mqtt_port = mqtt_port
+        self.http_port = http_port
+
+    def get(self, path: str) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+    def books(self) -> dict[str, int]:
+        """Return what is counted over all gateways: frames received, readings by fate."""
+        books: dict[str, int] = {}
+        path = "/api/v1/accounting?limit=1000"
+        for book in json.loads(self.get(path))["items"]:
+            books["frames"] = books.get("frames", 0) + book["frames"]["received"]
+            for fate, count in book["readings"].items():
+                if isinstance(count, int):
+                    books[fate] = books.get(fate, 0) + count
+        return books
+
+    def metric(self, name: str) -> float:
+        found = re.search(rf"^{name} (\S+)$", self.get("/metrics").decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def until_archived(self, frames: int) -> float:
+        """Wait until so many frames are counted and nothing is pending; return when that was."""
+        deadline_s = time.monotonic() + SETTLE_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            books = self.books()
+            if books.get("frames", 0) >= frames and not books.get("pending", 0):
+                return time.monotonic()
+            if not self.service.running:
+                raise RuntimeError(f"the service has ended:\n{self.service.last_words(40)}")
+            time.sleep(_LOOK_S)
+        raise TimeoutError(f"not archived: {self.books()}, {frames} frames awaited")
+
+    def until_journaled(self, rows: float) -> float:
+        """Wait until the journal's newest row is ``rows`` or later; return when that was."""
+        deadline_s = time.monotonic() + SETTLE_TIMEOUT_S
+        while self.metric("lifeline_journal_last_row") < rows:
+            if time.monotonic() > deadline_s:
+                raise TimeoutError("frames do not come into the journal")
+            time.sleep(_LOOK_S)
+        return time.monotonic()
+
+
+@contextmanager
+def running_service(channels: int, gateways: int) -> Iterator[Bed]:
+    """Run broker and service with a catalogue of so many channels, ready and warm."""
+    with tempfile.TemporaryDirectory(prefix="lifeline-bench-") as name:
+        folder = Path(name)
+        data = folder / "data"
+        asyncio.run(save_catalogue(make_catalogue(channels, gateways), data))
+        with running_broker(folder / "broker") as (broker, mqtt_port):
+            http_port = free_port()
+            environment = {
+                "LIFELINE_MQTT_URL": f"mqtt://127.0.0.1:{mqtt_port}",
+                "LIFELINE_HTTP_LISTEN": f"127.0.0.1:{http_port}",
+                "LIFELINE_DATA_DIR": str(data),
+                "LIFELINE_LOG_LEVEL": "warning",
+            }
+            command = [sys.executable, "-m", "service", "serve"]
+            service = Child("service", command, folder / "service.log", environment)
+            try:
+                bed = Bed(broker, service, mqtt_port, http_port)
+                _until_ready(bed)
+                yield bed
+            finally:
+                service.stop()
+
+
+def _until_ready(bed: Bed) -> None:
+    """Return when the service judges by the catalogue: then it knows the probe."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            ready = f'"{PROBE}"'.encode() in bed.get("/api/v1/channels?facility=bridge/probe")
+        except (OSError, http.client.HTTPException):
+            ready = False
+        if ready:
+            return
+        if not bed.service.running or time.monotonic() > deadline_s:
+            raise RuntimeError(f"the service does not start:\n{bed.service.last_words(40)}")
+        time.sleep(0.2)
+
+
+class Listener(threading.Thread):
+    """Reads the SSE stream and notes when each transition of the probe came, by its event time."""
+
+    def __init__(self, http_port: int) -> None:
+        super().__init__(daemon=True)
+        self._connection = http.client.HTTPConnection("127.0.0.1", http_port, timeout=60)
+        self._connection.request("GET", "/api/v1/events")
+        self._answer = self._connection.getresponse()
+        self.came_s: dict[str, float] = {}
+        self._ended = False
+
+    def run(self) -> None:
+        try:
+            while not self._ended and (line := self._answer.readline()):
+                if line.startswith(b"data: ") and PROBE.encode() in line:
+                    event: dict[str, Any] = json.loads(line[6:])
+                    self.came_s[event["time"]] = time.monotonic()
+        except (OSError, ValueError, AttributeError):
+            if not self._ended:
+                raise
+
+    def close(self) -> None:
+        self._ended = True
+        if self._connection.sock is not None:
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self.join(10)
+        self._connection.close()

@@ -1,0 +1,125 @@
+"""The measurements, each made once and only when a row asks for it."""
+
+import time
+from contextlib import ExitStack
+from functools import cached_property
+
+from bench.archive import History, measure_history
+from bench.bed import Bed, running_service
+from bench.city import Load
+from bench.core import Quiet, measure_quiet
+from bench.latency import Latency, Mixed, measure_latency
+from bench.stages import Stages, measure_stages
+from bench.throughput import Passage, measure_broker_alone, measure_passages, median_of
+from domain.time import NS_PER_S
+
+CHANNELS, GATEWAYS = 2_000, 20
+RUNS = 3
+CITY_CHANNELS, CITY_GATEWAYS, CITY_BLOCKS_PER_S = 85_000, 100, 200
+ARCHIVE_SLICE_ROWS = 4_000_000
+HISTORY_CHANNELS = 240  # a day of one reading a second: 20.7 million
+
+
+class Lab:
+    """Holds what several rows share; ``close`` stops every child."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._beds: dict[int, Bed] = {}
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _bed(self, channels: int, gateways: int) -> Bed:
+        """Return the service with so many channels; only one runs at a time."""
+        if channels not in self._beds:
+            self._stack.close()
+            self._beds = {channels: self._stack.enter_context(running_service(channels, gateways))}
+        return self._beds[channels]
+
+    def _small(self) -> Bed:
+        fresh = CHANNELS not in self._beds
+        bed = self._bed(CHANNELS, GATEWAYS)
+        if fresh:
+            for samples in (0, 100):  # what is compiled at its first use
+                measure_passages(bed, _load(200, samples, ago_s=9_000 - samples), 1)
+        return bed
+
+    def _passages(self, messages: int, samples: int, ago_s: float) -> list[Passage]:
+        return measure_passages(self._small(), _load(messages, samples, ago_s=ago_s), RUNS)
+
+    @cached_property
+    def blocks_500(self) -> list[Passage]:
+        return self._passages(24_000, 500, ago_s=7_000)
+
+    @cached_property
+    def blocks_100(self) -> list[Passage]:
+        return self._passages(60_000, 100, ago_s=5_000)
+
+    @cached_property
+    def json(self) -> list[Passage]:
+        return self._passages(120_000, 0, ago_s=3_000)
+
+    @cached_property
+    def json_paced(self) -> tuple[Latency, float]:
+        """Latency at a paced rate of single JSON readings, and that rate."""
+        rate = min(20_000.0, 0.5 * median_of(self.json).settled_per_s)
+        load = _load(int(rate * 20), 0, ago_s=1_200)
+        return measure_latency(self._small(), load, rate, toggles=160, seconds=15), rate
+
+    @cached_property
+    def city(self) -> Latency:
+        """Latency in a city's life; the archive seals a slice in the middle of it."""
+        bed = self._bed(CITY_CHANNELS, CITY_GATEWAYS)
+        seconds = 60
+        mixed = Mixed(CITY_CHANNELS, CITY_GATEWAYS, CITY_BLOCKS_PER_S, seconds, _ago_ns(60))
+        readings_per_s = mixed.json_per_s + 100 * CITY_BLOCKS_PER_S
+        before = (ARCHIVE_SLICE_ROWS - 20 * readings_per_s) // 500
+        filling = Load(before, 500, CHANNELS, CITY_GATEWAYS, _ago_ns(3_000))
+        measure_passages(bed, filling, 1)
+        return measure_latency(bed, mixed, mixed.rate, toggles=500, seconds=seconds - 6)
+
+    @cached_property
+    def stages_500(self) -> Stages:
+        return measure_stages(_load(6_000, 500, ago_s=3_000))
+
+    @cached_property
+    def stages_100(self) -> Stages:
+        return measure_stages(_load(15_000, 100, ago_s=3_000))
+
+    @cached_property
+    def stages_json(self) -> Stages:
+        return measure_stages(_load(40_000, 0, ago_s=3_000))
+
+    @cached_property
+    def broker_500(self) -> float:
+        return measure_broker_alone(_load(16_000, 500, ago_s=3_000))
+
+    @cached_property
+    def broker_100(self) -> float:
+        return measure_broker_alone(_load(30_000, 100, ago_s=3_000))
+
+    @cached_property
+    def broker_json(self) -> float:
+        return measure_broker_alone(_load(40_000, 0, ago_s=3_000))
+
+    @cached_property
+    def history(self) -> History:
+        return measure_history(HISTORY_CHANNELS)
+
+    @cached_property
+    def quiet_1k(self) -> Quiet:
+        return measure_quiet(1_000)
+
+    @cached_property
+    def quiet_100k(self) -> Quiet:
+        return measure_quiet(100_000)
+
+
+def _load(messages: int, samples: int, *, ago_s: float) -> Load:
+    return Load(messages, samples, CHANNELS, GATEWAYS, _ago_ns(ago_s))
+
+
+def _ago_ns(seconds: float) -> int:
+    """Return a whole second so long ago: loads that follow one another stay in the past."""
+    return int(time.time() - seconds) * NS_PER_S

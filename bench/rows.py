@@ -1,0 +1,237 @@
+"""The rows: each a function with its key, its goal (design, section 8) and its unit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.archive import DAY_S
+from bench.core import Quiet
+from bench.lab import (
+    CHANNELS,
+    CITY_BLOCKS_PER_S,
+    CITY_CHANNELS,
+    GATEWAYS,
+    HISTORY_CHANNELS,
+    RUNS,
+    Lab,
+)
+from bench.report import Result, number_text
+from bench.stages import Stages
+from bench.throughput import Passage, median_of
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A row's figure, how it was come by, and what limits it."""
+
+    value: float
+    note: str
+    limited_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that can be measured."""
+
+    key: str
+    title: str
+    unit: str
+    goal: float
+    lower_is_better: bool
+    measure: Callable[[Lab], Measured]
+
+    def run(self, lab: Lab) -> Result:
+        found = self.measure(lab)
+        return Result(
+            self.key, self.title, found.value, self.unit, self.goal, self.lower_is_better,
+            found.note, found.limited_by,
+        )  # fmt: skip
+
+
+ROWS: list[Row] = []
+
+
+def _row(
+    key: str, title: str, unit: str, *, at_least: float = 0.0, at_most: float = 0.0
+) -> Callable[[Callable[[Lab], Measured]], Callable[[Lab], Measured]]:
+    def register(measure: Callable[[Lab], Measured]) -> Callable[[Lab], Measured]:
+        ROWS.append(Row(key, title, unit, at_least or at_most, bool(at_most), measure))
+        return measure
+
+    return register
+
+
+@_row(
+    "blocks_500_readings_per_s",
+    "Blocks of 500 samples, broker to archive",
+    "readings/s",
+    at_least=3_000_000,
+)
+def blocks_500(lab: Lab) -> Measured:
+    return _throughput(lab.blocks_500, 500, lab.broker_500, lab.stages_500)
+
+
+@_row(
+    "blocks_100_readings_per_s",
+    "Blocks of 100 samples, broker to archive",
+    "readings/s",
+    at_least=1_500_000,
+)
+def blocks_100(lab: Lab) -> Measured:
+    return _throughput(lab.blocks_100, 100, lab.broker_100, lab.stages_100)
+
+
+@_row(
+    "json_messages_per_s",
+    "One JSON reading a message, settled after the journal",
+    "messages/s",
+    at_least=25_000,
+)
+def json_messages(lab: Lab) -> Measured:
+    middle = median_of(lab.json)
+    found = _throughput(lab.json, 1, lab.broker_json, lab.stages_json)
+    note = (
+        f"settled after the journal; archived {number_text(middle.archived_per_s)}/s. {found.note}"
+    )
+    return Measured(middle.settled_per_s, note, found.limited_by)
+
+
+def _throughput(
+    passages: list[Passage], readings: int, broker_per_s: float, stages: Stages
+) -> Measured:
+    middle = median_of(passages)
+    messages = middle.readings // readings
+    note = (
+        f"median of {RUNS} runs of {messages:,} messages over {CHANNELS:,} channels of {GATEWAYS} "
+        f"gateways, {middle.archived_s:.1f} s from the first publish until nothing was pending; "
+        f"settled {number_text(middle.settled_per_s)} messages/s; "
+        f"service {middle.service_cores:.2f} and broker {middle.broker_cores:.2f} cores"
+    )
+    slowest = max(stages.us, key=stages.us.__getitem__)
+    in_all = sum(stages.us.values())
+    limited_by = (
+        f"the broker alone passes {number_text(broker_per_s)} messages/s to a subscriber that settles "
+        f"at once ({broker_per_s / middle.archived_per_s:.1f} × what is archived). In the service a "
+        f"message costs, in µs of one core: {_listed(stages)}; {in_all:.1f} in all, most of it "
+        f"{slowest}. One core alone would pass {number_text(readings * 1e6 / in_all)} readings/s; "
+        "receiving, assembling and the glue hold the interpreter's lock, the compiled core, the "
+        "archive and the disk do not. The archive waits up to 1 s for company and the books up to "
+        "0.5 s, which is part of the time until nothing is pending."
+    )
+    return Measured(readings * middle.archived_per_s, note, limited_by)
+
+
+def _listed(stages: Stages) -> str:
+    samples = max(1, stages.load.samples)
+    parts = []
+    for name, us in stages.us.items():
+        each = f" ({us / samples * 1e3:.0f} ns a reading)" if samples > 1 else ""
+        parts.append(f"{name} {us:.2f}{each}")
+    return ", ".join(parts)
+
+
+@_row(
+    "json_20k_judged_p99_ms", "Publish to judgement under 20,000 JSON messages/s", "ms", at_most=150
+)
+def json_judged(lab: Lab) -> Measured:
+    latency, rate = lab.json_paced
+    reached = (
+        "" if rate >= 20_000 else ", half of what this machine settles: 20,000/s is out of reach"
+    )
+    note = (
+        f"{latency.count} toggles of a probe at {number_text(latency.sent_per_s)} messages/s{reached}; "
+        f"p50 {latency.p50_ms:.1f} ms, worst {latency.worst_ms:.0f} ms; "
+        "seen on the SSE stream, so commit and delivery are in it"
+    )
+    return Measured(
+        latency.p99_ms,
+        note,
+        "a frame waits for the group before it to be journaled, for the step before it to be judged "
+        "(one at a time, of all that came meanwhile) and for the commit of the state database; the "
+        "tail is where a second's tick, an archive write and a step fall together.",
+    )
+
+
+def _city(lab: Lab, value: float) -> Measured:
+    latency = lab.city
+    note = (
+        f"{latency.count} toggles with {CITY_CHANNELS:,} channels (each with its fault channels) "
+        f"sending one JSON reading a minute and {CITY_BLOCKS_PER_S} of them blocks of 100 samples a "
+        f"second ({number_text(latency.sent_per_s)} messages/s sent), a slice of the archive sealed "
+        f"meanwhile; p50 {latency.p50_ms:.1f} ms, p99 {latency.p99_ms:.1f} ms, "
+        f"worst {latency.worst_ms:.0f} ms"
+    )
+    return Measured(
+        value,
+        note,
+        "the commit (a transaction of SQLite with its fsync) is the floor of it; above that the step "
+        "in front, the tick over all channels each second, snapshots of the core each minute, and "
+        "whatever holds the interpreter's lock for long.",
+    )
+
+
+@_row("sse_p50_ms", "Publish to transition on the SSE stream, median", "ms", at_most=80)
+def sse_p50(lab: Lab) -> Measured:
+    return _city(lab, lab.city.p50_ms)
+
+
+@_row("sse_p99_ms", "Publish to transition on the SSE stream, 99th percentile", "ms", at_most=250)
+def sse_p99(lab: Lab) -> Measured:
+    return _city(lab, lab.city.p99_ms)
+
+
+@_row("query_day_ms", "One channel, one day, by minute", "ms", at_most=20)
+def query_day(lab: Lab) -> Measured:
+    history = lab.history
+    note = (
+        f"median of days of {DAY_S:,} readings out of {history.readings:,} "
+        f"(the design asks for 50 million), {HISTORY_CHANNELS} channels in {history.files} sealed "
+        f"files; p90 {history.query_p90_ms:.0f} ms"
+    )
+    return Measured(
+        history.query_ms,
+        note,
+        "finding and decoding the pages of the channel in each file, and sorting what was read. "
+        f"Writing took in {number_text(history.write_per_s)} readings/s, sealing "
+        f"{number_text(history.seal_per_s)}/s.",
+    )
+
+
+@_row(
+    "replay_readings_per_s_core",
+    "History from Parquet through the core",
+    "readings/s",
+    at_least=20_000_000,
+)
+def replay(lab: Lab) -> Measured:
+    history = lab.history
+    return Measured(
+        history.replay_per_s,
+        f"{history.readings:,} readings of the sealed files, one core, derived channels none",
+        f"reading Parquet alone goes at {number_text(history.read_per_s)} readings/s; the rest is the "
+        "core, where readings of one channel that follow one another wait for each other's state.",
+    )
+
+
+@_row("core_quiet_1k_ratio", "The core at 1,000 channels against the numpy floor", "×", at_most=2.0)
+def core_1k(lab: Lab) -> Measured:
+    return _quiet(lab.quiet_1k)
+
+
+@_row(
+    "core_quiet_100k_ratio",
+    "The core at 100,000 channels against the numpy floor",
+    "×",
+    at_most=2.0,
+)
+def core_100k(lab: Lab) -> Measured:
+    return _quiet(lab.quiet_100k)
+
+
+def _quiet(quiet: Quiet) -> Measured:
+    return Measured(
+        quiet.ratio,
+        f"{quiet.core_ns:.1f} ns a reading against {quiet.floor_ns:.1f} ns for gathering eight "
+        "limits and comparing, median of fresh batches of 20,000, range and flat line checks on",
+        "cache misses on the channels' records where there are many; at few channels the checks and "
+        "the columns around the compiled pass (quality, flags, counts by gateway).",
+    )
