@@ -39,11 +39,10 @@ _BACKOFF_FIRST_S = 0.25
 _BACKOFF_MAX_S = 30.0
 _READ_BYTES = 1 << 18
 _REFUSED_VERSION = (0x01, 0x84)  # CONNACK of MQTT 3.1.1, and of MQTT 5
+_PUBACK = struct.Struct("!BBH")
+_Take = Callable[[bytes, bytes, int | None, bool], None]
 
 log = structlog.get_logger(__name__)
-
-
-_Take = Callable[[bytes, bytes, int | None, bool], None]
 
 
 class _Client(mqtt.Client):
@@ -140,9 +139,6 @@ class _Client(mqtt.Client):
         """Tell the broker that we live, and expect no answer, because nothing is read."""
         self._send_pingreq()
         self._ping_t = 0.0
-
-
-_PUBACK = struct.Struct("!BBH")
 
 
 class _Connection:

@@ -281,14 +281,16 @@ def test_a_bad_url_is_refused_at_once():
         Source("tcp://host", clock=lambda: 1)
 
 
-async def answer_only_version_3(reader, writer, *, refuse):
-    """Speak as a broker of MQTT 3.1.1 that refuses version 5, or hangs up on it."""
+async def answer_only_version_3(reader, writer, *, meets_5):
+    """Speak as a broker of MQTT 3.1.1 that refuses version 5, hangs up on it, or says nothing."""
     head = await reader.readexactly(2)
     body = await reader.readexactly(head[1])
     if body[6] == 5:
-        if refuse:
+        if meets_5 == "refusal":
             writer.write(b"\x20\x02\x00\x01")
             await writer.drain()
+        elif meets_5 == "silence":
+            await reader.read()
         writer.close()
         return
     writer.write(b"\x20\x02\x00\x00")
@@ -299,13 +301,14 @@ async def answer_only_version_3(reader, writer, *, refuse):
     writer.close()
 
 
-@pytest.mark.parametrize("refuse", [True, False])
-async def test_a_broker_of_the_old_version_is_spoken_to_in_its_own(refuse):
+@pytest.mark.parametrize("meets_5", ["refusal", "hanging up", "silence"])
+async def test_a_broker_of_the_old_version_is_spoken_to_in_its_own(meets_5, monkeypatch):
+    monkeypatch.setattr("ingest.source._ANSWER_TIMEOUT_S", 1)
     handlers = []
 
     async def handle(reader, writer):
         handlers.append(asyncio.current_task())
-        await answer_only_version_3(reader, writer, refuse=refuse)
+        await answer_only_version_3(reader, writer, meets_5=meets_5)
 
     server = await asyncio.start_server(handle, "127.0.0.1")
     port = server.sockets[0].getsockname()[1]

@@ -55,6 +55,16 @@ def test_the_same_port_twice_is_told(monkeypatch, tmp_path):
         demo._places(tmp_path)
 
 
+@pytest.mark.parametrize(("installed", "options"), [(True, ""), (False, "?version=3.1.1")])
+def test_the_service_speaks_the_brokers_version(installed, options, monkeypatch, tmp_path):
+    port = str(free_port())
+    monkeypatch.setenv("LIFELINE_HTTP_PORT", str(free_port()))
+    monkeypatch.setenv("LIFELINE_MQTT_PORT", port)
+    monkeypatch.setattr(broker, "find_mosquitto", lambda: "mosquitto" if installed else None)
+    told = demo._service_environment(demo._places(tmp_path))
+    assert told["LIFELINE_MQTT_URL"] == f"mqtt://127.0.0.1:{port}{options}"
+
+
 def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path, monkeypatch):
     folder = tmp_path / "new"
     key = demo._key(folder)
@@ -70,10 +80,6 @@ def test_the_service_is_told_where_to_listen_and_settings_given_win(places, monk
     told = demo._service_environment(places)
     assert told["LIFELINE_HTTP_LISTEN"] == "127.0.0.1:8080"
     assert told["LIFELINE_MQTT_URL"] == "mqtt://127.0.0.1:1883"
-    with monkeypatch.context() as without_mosquitto:
-        without_mosquitto.setattr(broker, "find_mosquitto", lambda: None)
-        told = demo._service_environment(places)
-    assert told["LIFELINE_MQTT_URL"] == "mqtt://127.0.0.1:1883?version=3.1.1"
     [catalogue] = json.loads(told["LIFELINE_CATALOGUE"])
     assert catalogue.endswith("demo.yaml")
     monkeypatch.setenv("LIFELINE_DATA_DIR", "/elsewhere")
@@ -101,7 +107,12 @@ def test_a_child_that_stopped_is_shown_with_its_last_words():
 
 
 def test_a_service_that_does_not_answer_gives_nothing(tmp_path):
-    assert demo._fetch(Places(free_port(), 1883, "mqtt://127.0.0.1:1883", tmp_path, "key"), "/health/ready") is None
+    assert (
+        demo._fetch(
+            Places(free_port(), 1883, "mqtt://127.0.0.1:1883", tmp_path, "key"), "/health/ready"
+        )
+        is None
+    )
 
 
 def alarm(**changes):
