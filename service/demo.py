@@ -78,7 +78,9 @@ def _places(folder: Path) -> Places:
     places = Places(
         http_port=_port("LIFELINE_HTTP_PORT", 8080),
         mqtt_port=mqtt_port,
-        mqtt_url=os.environ.get("LIFELINE_MQTT_URL", f"mqtt://127.0.0.1:{mqtt_port}{mqtt_options()}"),
+        mqtt_url=os.environ.get(
+            "LIFELINE_MQTT_URL", f"mqtt://127.0.0.1:{mqtt_port}{mqtt_options()}"
+        ),
         folder=folder,
         key=_key(folder),
     )

@@ -101,7 +101,12 @@ def test_a_child_that_stopped_is_shown_with_its_last_words():
 
 
 def test_a_service_that_does_not_answer_gives_nothing(tmp_path):
-    assert demo._fetch(Places(free_port(), 1883, "mqtt://127.0.0.1:1883", tmp_path, "key"), "/health/ready") is None
+    assert (
+        demo._fetch(
+            Places(free_port(), 1883, "mqtt://127.0.0.1:1883", tmp_path, "key"), "/health/ready"
+        )
+        is None
+    )
 
 
 def alarm(**changes):
