@@ -49,7 +49,7 @@ RUNS = [
 ]
 MODULES = ("service", "tests.service.small_service")
 STEPS = 1500
-RATE_PER_S = 120
+RATE_PER_S = 120  # of messages; each has some 60 readings
 EVER = (0, 2**62)
 
 
@@ -82,12 +82,12 @@ def begin_ns():
 def run(tmp_path, private_broker, request):
     """Start a run: broker, service, publisher and operator, cleared away in the end."""
 
-    def start(load, **settings):
+    def start(load, rate_per_s=RATE_PER_S, **settings):
         broker = private_broker()
         subscribe_for(broker)
         service = Service(tmp_path, broker.url, write_site(tmp_path / "site"), **settings)
         request.addfinalizer(service.clear_away)
-        publisher = Publisher(broker, load.messages, RATE_PER_S)
+        publisher = Publisher(broker, load.messages, rate_per_s)
         request.addfinalizer(publisher.close)
         operator = Operator(service)
         request.addfinalizer(operator.close)
@@ -199,7 +199,7 @@ def test_a_service_killed_under_load_loses_nothing_and_says_nothing_twice(
 def test_an_undisturbed_service_says_what_the_judgement_without_one_says(run, catalogue):
     load = make_load(1000, begin_ns(), STEPS)
     expected = judge_undisturbed(catalogue, load)
-    service, publisher, operator = run(load)
+    service, publisher, operator = run(load, rate_per_s=1000)
     finish(service, publisher, operator, load)
     left = asyncio.run(what_is_left(service.data))
     check(left, service, operator, load, expected)
