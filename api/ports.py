@@ -189,6 +189,7 @@ class AdoptRequest:
     quantity: str
     sample_interval_s: float | None
     author: str
+    parameters: Mapping[str, float | str] = field(default_factory=dict)
 
 
 class Adoption(Protocol):

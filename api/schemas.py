@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 T = TypeVar("T")
 
@@ -352,6 +352,11 @@ class AdoptIn(BaseModel):
     name: NameIn
     quantity: str = Field(min_length=1, max_length=128)
     sample_interval_s: float | None = Field(None, gt=0, le=86_400, allow_inf_nan=False)
+    parameters: dict[str, FiniteFloat | str] = Field(
+        default_factory=dict,
+        max_length=32,
+        description='What the quantity\'s template asks for, such as {"design": 150}.',
+    )
 
 
 class KindOut(Document):

@@ -39,10 +39,11 @@ _BACKOFF_FIRST_S = 0.25
 _BACKOFF_MAX_S = 30.0
 _READ_BYTES = 1 << 18
 _REFUSED_VERSION = (0x01, 0x84)  # CONNACK of MQTT 3.1.1, and of MQTT 5
-_PUBACK = struct.Struct("!BBH")
-_Take = Callable[[bytes, bytes, int | None, bool], None]
 
 log = structlog.get_logger(__name__)
+
+_PUBACK = struct.Struct("!BBH")
+_Take = Callable[[bytes, bytes, int | None, bool], None]
 
 
 class _Client(mqtt.Client):
@@ -308,9 +309,8 @@ class Source:
 
     ``clock`` gives ``received_ns``. ``on_connection`` is called with True when the subscription
     stands, with False when it is lost; the connection is made again for ever, with growing pauses
-    of up to 30 s, and the broker keeps the session meanwhile. Raises ``ValueError`` for a URL that is
-    none. At most 64 MiB or 50,000 frames are unsettled (and a single read of the socket more): then
-    the socket is left alone until something is settled.
+    of up to 30 s, and the broker keeps the session meanwhile. Raises ``ValueError`` for a bad URL. Of
+    64 MiB or 50,000 unsettled frames on, the socket is left alone until something is settled.
     """
 
     def __init__(

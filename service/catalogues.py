@@ -101,6 +101,7 @@ class Catalogues:
                 channel_id=f"{facility.id}/{request.channel}",
                 name=request.name,
                 sample_interval_s=request.sample_interval_s,
+                parameters=request.parameters,
             )
             try:
                 adopted = adopt_one(catalogue, adoption, self._templates, feature_faults)
@@ -113,9 +114,10 @@ class Catalogues:
 
     async def _keep(self, catalogue: Catalogue, adoption: Adoption, author: str) -> int:
         digest = await self._store.digest_of_latest() or ""
-        await self._adoptions.add(adoption)
         note = f"adopted {adoption.gateway} {adoption.sent_as} as {adoption.channel_id}"
-        return await self._store.save(catalogue, author, self._now_ns(), note, digest)
+        return await self._store.save(
+            catalogue, author, self._now_ns(), note, digest, adoption=adoption
+        )
 
     async def _activate(self, revision: int) -> None:
         """Return when the evaluator uses the revision, or after a while: the journal has it."""

@@ -70,6 +70,7 @@ async def adopt_name(here: Here, key: Writer, gateway: str, name: str, body: Ado
         quantity=body.quantity,
         sample_interval_s=body.sample_interval_s,
         author=key.name,
+        parameters=body.parameters,
     )
     channel = await here.ports.adoption.adopt(gateway, name, request)
     return channel_out(channel, here.catalogue, None, here.ports.live.now_ns())

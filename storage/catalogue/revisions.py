@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import Catalogue
 from storage import tables
+from storage.adoptions import keep_adoption
+from storage.catalogue.sites import Adoption
 from storage.encoding import clean, from_row
 from storage.state import StateEngine
 
@@ -76,15 +78,29 @@ class CatalogueStore:
         self._recent_lock = threading.Lock()  # the evaluator asks from its own thread
 
     async def save(
-        self, catalogue: Catalogue, author: str, at_ns: int, note: str, digest: str
+        self,
+        catalogue: Catalogue,
+        author: str,
+        at_ns: int,
+        note: str,
+        digest: str,
+        *,
+        adoption: Adoption | None = None,
     ) -> int:
         """Save the catalogue under the next revision number, and return that.
 
-        The number the catalogue carries is replaced. Raises ``ValueError`` where it cannot be stored.
+        The number the catalogue carries is replaced. An ``adoption`` that made it is kept in the same
+        transaction. Raises ``ValueError`` where it cannot be stored.
         """
         encode_catalogue(catalogue)
         row = {"author": clean(author), "at_ns": at_ns, "note": clean(note), "digest": digest}
-        numbered = await self._engine.write(lambda connection: _insert(connection, catalogue, row))
+
+        async def insert_both(connection: AsyncConnection) -> Catalogue:
+            if adoption is not None:
+                await keep_adoption(connection, adoption)
+            return await _insert(connection, catalogue, row)
+
+        numbered = await self._engine.write(insert_both)
         self._remember(numbered)
         return numbered.revision
 

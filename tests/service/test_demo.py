@@ -86,6 +86,22 @@ def test_the_service_is_told_where_to_listen_and_settings_given_win(places, monk
     assert demo._service_environment(places)["LIFELINE_DATA_DIR"] == "/elsewhere"
 
 
+def test_a_broker_of_its_own_is_spoken_to_as_it_understands(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "_check_free", lambda *_: None)
+    monkeypatch.setattr(broker, "find_mosquitto", lambda: None)
+    assert demo._places(tmp_path).mqtt_url == "mqtt://127.0.0.1:1883?version=3.1.1"
+
+
+def test_a_broker_that_is_named_is_used_and_none_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "_check_free", lambda *_: None)
+    monkeypatch.setenv("LIFELINE_MQTT_URL", "mqtt://me:secret@broker:1884")
+    places = demo._places(tmp_path)
+    assert demo._service_environment(places)["LIFELINE_MQTT_URL"] == places.mqtt_url
+    assert places.mqtt_url == "mqtt://me:secret@broker:1884"
+    assert not demo._own_broker()
+    assert demo._without_password(places.mqtt_url) == "mqtt://broker:1884"
+
+
 @pytest.mark.parametrize(
     ("text", "live"),
     [('{"live": true}', True), ('{"live": false}', False), ("{", False), (None, False)],
