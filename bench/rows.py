@@ -11,6 +11,7 @@ from bench.lab import (
     CITY_CHANNELS,
     GATEWAYS,
     HISTORY_CHANNELS,
+    PACE,
     RUNS,
     Lab,
 )
@@ -104,7 +105,9 @@ def _throughput(
         f"median of {RUNS} runs of {messages:,} messages over {CHANNELS:,} channels of {GATEWAYS} "
         f"gateways, {middle.archived_s:.1f} s from the first publish until nothing was pending; "
         f"settled {number_text(middle.settled_per_s)} messages/s; "
-        f"service {middle.service_cores:.2f} and broker {middle.broker_cores:.2f} cores"
+        f"the service used {middle.service_us:.1f} µs of processor time a message, "
+        f"{middle.service_cores:.2f} cores, the broker {middle.broker_cores:.2f}, and others on this "
+        f"machine {middle.others_cores:.2f}"
     )
     slowest = max(stages.us, key=stages.us.__getitem__)
     in_all = sum(stages.us.values())
