@@ -70,12 +70,6 @@ def machine_cpu_s() -> float:
     return (user + nice + system + irq + softirq) / _TICKS_PER_S
 
 
-def memory_mib(child: Child) -> float:
-    status = Path(f"/proc/{child.pid}/status").read_text(encoding="utf-8")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) / 1024 if found else 0.0
-
-
 class Bed:
     """A broker and the service that listens to it."""
 

@@ -34,6 +34,7 @@ _RECEIVE_MAXIMUM = 65_535
 _SESSION_NEVER_EXPIRES = 0xFFFF_FFFF
 _KEEPALIVE_S = 30
 _CONNECT_TIMEOUT_S = 10.0
+_ANSWER_TIMEOUT_S = 5  # some brokers meet a version they do not know with silence
 _BACKOFF_FIRST_S = 0.25
 _BACKOFF_MAX_S = 30.0
 _READ_BYTES = 1 << 18
@@ -286,6 +287,9 @@ class _Connection:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.ended.wait(), 1.0)
             seconds += 1
+            if not self.answered and seconds >= _ANSWER_TIMEOUT_S:
+                self.refusal = self.refusal or "no answer to CONNECT"
+                self.ended.set()
             if self.reading:
                 self.client.loop_misc()
             elif seconds % (_KEEPALIVE_S // 3) == 0:

@@ -109,7 +109,7 @@ async def serve(settings: Settings) -> None:
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement),
+                health=_health(supervisor, source, stores, judgement, catalogues),
                 keys=keys,
                 alarm_text=alarm_text,
                 registry=_registry(stores, judgement),
@@ -183,7 +183,11 @@ def _start_pipeline(
 
 
 def _health(
-    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement
+    supervisor: Supervisor,
+    source: Source,
+    stores: Stores,
+    judgement: Judgement,
+    catalogues: Catalogues,
 ) -> ServiceHealth:
     return ServiceHealth(
         lambda: source.connected,
@@ -191,6 +195,7 @@ def _health(
         lambda: stores.journal.last_seq - judgement.evaluator.seq,
         judgement.archiver,
         AlarmStore(stores.state).cursor,
+        lambda: catalogues.activated,
     )
 
 

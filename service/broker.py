@@ -53,6 +53,11 @@ def broker_command(port: int, folder: Path) -> list[str]:
     return [mosquitto, "-c", str(configuration)]
 
 
+def mqtt_options() -> str:
+    """Return what the broker's URL must say of it: amqtt meets MQTT 5 with silence."""
+    return "" if find_mosquitto() else "?version=3.1.1"
+
+
 async def run_amqtt(port: int) -> None:
     """Run amqtt on loopback until the process is told to stop."""
     from amqtt.broker import Broker  # noqa: PLC0415  only where there is no mosquitto

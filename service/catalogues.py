@@ -69,6 +69,12 @@ class Catalogues:
         self._now_ns = now_ns
         self._active = active
         self._one_at_a_time = asyncio.Lock()
+        self._latest = 0
+
+    @property
+    def activated(self) -> bool:
+        """Whether the evaluator uses the newest revision that it was told of."""
+        return self._active().revision >= self._latest
 
     async def import_files(self) -> None:
         """Import the configured files where they changed, and activate the newest revision.
@@ -79,6 +85,7 @@ class Catalogues:
         latest = await save_changed(self._files, self._templates, adoptions, self._store)
         if latest and self._active().revision != latest:
             await self._journal.append([CatalogueChange(latest, self._now_ns())])
+        self._latest = latest
 
     async def adopt(self, gateway: str, name: str, request: AdoptRequest) -> Channel:
         """Make a channel of an unregistered name; see ``api.ports.Adoption``."""

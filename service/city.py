@@ -41,7 +41,7 @@ def _is_present(time_ns: int) -> bool:
 def _stopped_at_ns(progress_file: Path | None) -> int:
     try:
         return int(json.loads(progress_file.read_text(encoding="utf-8"))["sent_until_ns"])  # type: ignore[union-attr]
-    except (AttributeError, OSError, ValueError, KeyError):
+    except (AttributeError, OSError, ValueError, KeyError, TypeError):
         return 0
 
 

@@ -19,9 +19,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
-from service.broker import broker_command, find_mosquitto
+from service.broker import broker_command, find_mosquitto, mqtt_options
 from service.children import Child
 from service.settings import ROOT
 
@@ -77,10 +78,14 @@ def _places(folder: Path) -> Places:
     places = Places(
         http_port=_port("LIFELINE_HTTP_PORT", 8080),
         mqtt_port=mqtt_port,
-        mqtt_url=os.environ.get("LIFELINE_MQTT_URL", f"mqtt://127.0.0.1:{mqtt_port}"),
+        mqtt_url=os.environ.get(
+            "LIFELINE_MQTT_URL", f"mqtt://127.0.0.1:{mqtt_port}{mqtt_options()}"
+        ),
         folder=folder,
         key=_key(folder),
     )
+    if places.http_port == places.mqtt_port:
+        raise DemoError("LIFELINE_HTTP_PORT and LIFELINE_MQTT_PORT are the same port")
     _check_free(places.http_port, "LIFELINE_HTTP_PORT")
     if _own_broker():
         _check_free(places.mqtt_port, "LIFELINE_MQTT_PORT")
@@ -94,7 +99,7 @@ def _own_broker() -> bool:
 
 def _port(variable: str, default: int) -> int:
     text = os.environ.get(variable, str(default))
-    if not text.isdigit() or not 0 < int(text) < 65_536:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65_536:
         raise DemoError(f"{variable} is a port from 1 to 65535, not {text!r}")
     return int(text)
 
@@ -227,7 +232,7 @@ def _welcome(places: Places, ready_s: float) -> None:
 
 def _without_password(url: str) -> str:
     scheme, _, place = url.partition("://")
-    return f"{scheme}://{place.rpartition('@')[2]}"
+    return f"{scheme}://{place.rpartition('@')[2].partition('?')[0]}"
 
 
 def _watch(places: Places, children: list[Child]) -> None:
@@ -254,6 +259,7 @@ def _print_transitions(places: Places, children: list[Child]) -> None:
             console.print(
                 f"{item['time']} {item['kind']:<12} {alarm['grade']:<6} {alarm['kind']:<8} "
                 f"{alarm['text']['en']} · {alarm['text']['zh']}",
+                markup=False,
                 highlight=False,
                 soft_wrap=True,
             )
@@ -271,6 +277,6 @@ def _table(page: Any) -> Table:
         state = "active" if alarm["active"] else "returned"
         state += ", acknowledged" if alarm["acknowledged"] else ""
         style = GRADE_STYLES.get(grade, "") if alarm["active"] else "dim"
-        text = f"{alarm['text']['en']}\n{alarm['text']['zh']}"
+        text = escape(f"{alarm['text']['en']}\n{alarm['text']['zh']}")
         table.add_row(grade, alarm["kind"], text, alarm["raised_at"][11:19], state, style=style)
     return table

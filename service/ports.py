@@ -95,12 +95,14 @@ class ServiceHealth:
         evaluated_rows_behind: Callable[[], int],
         archiver: Archiver,
         state_cursor: Callable[[], Awaitable[int]],
+        catalogue_activated: Callable[[], bool],
     ) -> None:
         self._broker_connected = broker_connected
         self._failed_tasks = failed_tasks
         self._rows_behind = evaluated_rows_behind
         self._archiver = archiver
         self._state_cursor = state_cursor
+        self._catalogue_activated = catalogue_activated
 
     def live(self) -> bool:
         """Return False where only a restart helps."""
@@ -116,8 +118,14 @@ class ServiceHealth:
             Check("judgement", behind < ROWS_BEHIND_MAX, f"{behind} journal rows to judge"),
             Check("archive", not self._archiver.behind, f"{self._archiver.queued_rows} waiting"),
             await self._state(),
+            self._catalogue(),
             Check("tasks", not failed, ", ".join(failed) or "all running"),
         ]
+
+    def _catalogue(self) -> Check:
+        activated = self._catalogue_activated()
+        words = "the newest revision is active" if activated else "waiting for the newest revision"
+        return Check("catalogue", activated, words)
 
     async def _state(self) -> Check:
         try:

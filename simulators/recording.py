@@ -133,6 +133,16 @@ class Recording:
         path = self.data / file.path
         if not path.exists():
             raise RecordingError(f"{path}: not there; name the data's folder with --data")
+        try:
+            yield from self._messages_of(path, file)
+        except RecordingError:
+            raise
+        except UnicodeDecodeError as error:
+            raise RecordingError(f"{path}: not {file.encoding}: {error.reason}") from None
+        except (ValueError, LookupError, csv.Error) as error:
+            raise RecordingError(f"{path}: {error}") from None
+
+    def _messages_of(self, path: Path, file: RecordedFile) -> Iterator[Recorded]:
         start_ns = parse_rfc3339(file.start) if file.start else 0
         end_ns = parse_rfc3339(file.end) if file.end else 2**63 - 1
         for time_ns, values in _file_rows(path, file):
@@ -179,7 +189,11 @@ def _file_rows(path: Path, file: RecordedFile) -> Iterator[tuple[int, dict[str, 
             if not any(cell.strip() for cell in row):
                 continue
             time_ns = times.read(number, row)
-            yield time_ns, _values(row, columns, file)
+            try:
+                values = _values(row, columns, file)
+            except ValueError as error:
+                raise RecordingError(f"{path}:{number}: {error}") from None
+            yield time_ns, values
 
 
 def _values(

@@ -175,7 +175,7 @@ class Publisher:
     def allow(self, count):
         """Let the first ``count`` messages be published."""
         with self._changed:
-            self._allowed = count
+            self._allowed = max(count, self._allowed)
             self._changed.notify()
 
     def wait_until_taken(self):

@@ -118,3 +118,34 @@ def test_what_the_archive_has_not_taken_stands_in_the_books_as_pending():
     assert books(ledger, Counter({STORED: 4})) == {STORED: 6, PENDING: 4}
     assert books(ledger, Counter()) == {STORED: 10}
     assert ledger == {STORED: 10}
+
+
+async def test_a_step_with_news_is_committed_at_once_with_what_waited_before_it():
+    store = Store()
+    commits = committer(store)
+    await commits.add(Step(1, accounts=Counter({STORED: 2})))
+    await commits.add(Step(2, accounts=Counter({STORED: 3})))
+    assert store.commits == []
+    await commits.add(Step(3, results=[CommandResult("c", 200)]))
+    assert [(commit.seq, commit.accounts[STORED]) for commit in store.commits] == [(3, 5)]
+
+
+async def test_a_step_of_counts_is_committed_though_nothing_follows():
+    store = Store()
+    commits = committer(store)
+    await commits.add(Step(1))
+    running = asyncio.create_task(commits.run())
+    async with asyncio.timeout(10):
+        while not store.commits:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert [commit.seq for commit in store.commits] == [1]
+
+
+async def test_a_flush_commits_what_waits_and_nothing_twice():
+    store = Store()
+    commits = committer(store)
+    await commits.add(Step(1))
+    await asyncio.gather(commits.flush(), commits.flush())
+    await commits.flush()
+    assert [commit.seq for commit in store.commits] == [1]

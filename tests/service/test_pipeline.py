@@ -93,9 +93,8 @@ class Taken:
     def offer(self, step):
         self.offered.append(step.last_seq)
 
-    async def commit(self, step):
+    async def add(self, step):
         self.committed.append(step.last_seq)
-        return []
 
     def due(self, evaluator):
         return False
@@ -117,30 +116,6 @@ async def test_a_stop_waits_for_the_step_under_way_and_commits_it():
             await task
     assert judge.seq == 5
     assert (taken.offered, taken.committed) == ([5], [5])
-
-
-async def committed_by(stop_when) -> list[int]:
-    """Return what is committed of three quiet rows when a stop comes as soon as it is wanted."""
-    judge, taken = Judge(), Taken()
-    judge.go_on.set()
-    journal = Journal(rows=[Rows(n, [Tick(n, 1, broker_connected=True)]) for n in (1, 2, 3)])
-    with ThreadPoolExecutor(1) as thread:
-        task = asyncio.create_task(evaluate(journal, judge, taken, taken, taken, thread))
-        async with asyncio.timeout(10):
-            while not stop_when(taken):  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    return taken.committed
-
-
-async def test_a_quiet_step_waits_for_company_and_is_committed_at_the_stop():
-    assert (await committed_by(lambda taken: taken.offered == [1, 2, 3]))[-1] == 3
-
-
-async def test_a_quiet_step_is_committed_though_nothing_follows():
-    assert (await committed_by(lambda taken: 3 in taken.committed))[-1] == 3
 
 
 async def test_an_error_of_the_journal_ends_the_evaluation():

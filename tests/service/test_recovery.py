@@ -219,7 +219,7 @@ def test_without_a_snapshot_and_with_the_first_rows_retired_it_refuses_and_says_
     catalogue, records, tmp_path
 ):
     snapshots = saved(tmp_path, catalogue, records, 50, 100)
-    with pytest.raises(RecoveryError, match="at or before row 49.*begins with row 30.*backup"):
+    with pytest.raises(RecoveryError, match=r"at or before row 49.*begins with row 30.*backup"):
         restore(snapshots, lambda _: catalogue, 49, first_seq=30)
 
 
@@ -254,9 +254,11 @@ def test_a_snapshot_lets_the_journal_go_only_as_far_as_every_consumer_has_come(
     catalogue, records, tmp_path
 ):
     journal, evaluator = FakeJournal(records), Evaluator(lambda _: catalogue)
-    cursor = 0
-    keeper = SnapshotKeeper(SnapshotFolder(tmp_path), journal, lambda: cursor, interval_s=1.0)
-    for seq, cursor in ((50, 0), (100, 60), (150, 100), (200, 200)):
+    cursors = {50: 0, 100: 60, 150: 100, 200: 200}
+    keeper = SnapshotKeeper(
+        SnapshotFolder(tmp_path), journal, lambda: cursors[evaluator.seq], interval_s=1.0
+    )
+    for seq in cursors:
         for rows in journal.read_span(evaluator.seq, seq):
             evaluator.step(rows)
         keeper.take(evaluator)
