@@ -123,7 +123,6 @@ def name_of(channel: int) -> str:
 
 async def save_catalogue(catalogue: Catalogue, data_dir: Path) -> None:
     """Put the catalogue where the service finds it when it starts."""
-    data_dir.mkdir(parents=True, exist_ok=True)
     state = await StateEngine.open(f"sqlite:///{data_dir / 'state.db'}")
     try:
         await CatalogueStore(state).save(catalogue, "bench", 0, "bench", "bench")

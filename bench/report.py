@@ -71,10 +71,12 @@ def write(results: Sequence[Result], about: dict[str, Any]) -> None:
 
 
 def show(results: Sequence[Result], about: dict[str, Any]) -> None:
-    console = Console()
-    table = Table(title=f"Lifeline on {about['cores']} × {about['cpu']}, load {about['load']}")
+    console = Console(width=max(Console().width, 150))
+    title = f"Lifeline on {about['cores']} × {about['cpu']}, load average {about['load']}"
+    table = Table(title=title, show_lines=True)
     for heading in ("Row", "Measured", "Goal", "", "Note"):
-        table.add_column(heading, justify="right" if heading in ("Measured", "Goal") else "left")
+        right = heading in ("Measured", "Goal")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "Note")
     for result in results:
         mark = "[green]met[/]" if result.met else "[red]not met[/]"
         value = f"{number_text(result.value)} {result.unit}"
@@ -89,7 +91,7 @@ def _page(results: Sequence[Result], about: dict[str, Any]) -> str:
         "Written by `make bench`; the figures stand in `bench/results.json`, too. Goals are those of",
         "the design. A figure of a shared machine says little by itself: the ratios say more.",
         "",
-        f"{about['cores']} cores of {about['cpu']}, {about['memory']}, Linux {about['kernel']}, "
+        f"{about['cores']} cores of {about['cpu']}, {about['memory']}, Linux {about['kernel']},",
         f"Python {about['python']}; {about['at']}, load average {about['load']} before and after.",
         "",
         "| row | measured | goal | met |",

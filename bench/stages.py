@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ class _Clocks:
         self.spent_s: dict[str, float] = {}
 
     @contextmanager
-    def of(self, name: str):
+    def of(self, name: str) -> Iterator[None]:
         began_s = time.process_time()  # not the wall's: others use this machine, too
         try:
             yield

@@ -1,11 +1,12 @@
 """Broker → service → archive, as fast as it goes; and the broker alone, as its ceiling."""
 
+import os
 import statistics
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.bed import Bed, cpu_s, running_broker
+from bench.bed import Bed, cpu_s, machine_cpu_s, running_broker
 from bench.city import Load
 from bench.wire import Sender, Subscriber
 
@@ -19,8 +20,10 @@ class Passage:
     sent_per_s: float
     settled_per_s: float
     archived_per_s: float
+    service_us: float  # processor time of the service a message
     service_cores: float  # processor time used a second
     broker_cores: float
+    others_cores: float  # by everything on the machine that is not ours
 
 
 def measure_passages(bed: Bed, load: Load, runs: int) -> list[Passage]:
@@ -43,7 +46,7 @@ def _measure(bed: Bed, load: Load) -> Passage:
         frames = bed.books().get("frames", 0)
         stored = bed.books().get("stored", 0)
         rows = bed.metric("lifeline_journal_last_row")
-        service_s, broker_s = cpu_s(bed.service), cpu_s(bed.broker)
+        before = _Spent.now(bed)
         sender.start()
         settled_s = bed.until_journaled(rows + load.messages)
         archived_s = bed.until_archived(frames + load.messages)
@@ -54,22 +57,52 @@ def _measure(bed: Bed, load: Load) -> Passage:
     if arrived != load.readings:
         raise RuntimeError(f"{load.readings} readings sent, {arrived} stored")
     took_s = archived_s - sent.first_s
+    spent = _Spent.now(bed).since(before)
     return Passage(
         readings=load.readings,
         archived_s=took_s,
         sent_per_s=load.messages / (sent.last_s - sent.first_s),
         settled_per_s=load.messages / (settled_s - sent.first_s),
         archived_per_s=load.messages / took_s,
-        service_cores=(cpu_s(bed.service) - service_s) / took_s,
-        broker_cores=(cpu_s(bed.broker) - broker_s) / took_s,
+        service_us=spent.service_s * 1e6 / load.messages,
+        service_cores=spent.service_s / took_s,
+        broker_cores=spent.broker_s / took_s,
+        others_cores=max(0.0, spent.machine_s - spent.ours_s) / took_s,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """Processor time in seconds: of the service, the broker, all of ours, the whole machine."""
+
+    service_s: float
+    broker_s: float
+    ours_s: float
+    machine_s: float
+
+    @classmethod
+    def now(cls, bed: Bed) -> "_Spent":
+        service_s, broker_s = cpu_s(bed.service), cpu_s(bed.broker)
+        own = os.times()  # with the senders that have ended
+        ours_s = service_s + broker_s + sum(own[:4])
+        return cls(service_s, broker_s, ours_s, machine_cpu_s())
+
+    def since(self, before: "_Spent") -> "_Spent":
+        return _Spent(
+            self.service_s - before.service_s,
+            self.broker_s - before.broker_s,
+            self.ours_s - before.ours_s,
+            self.machine_s - before.machine_s,
+        )
 
 
 def measure_broker_alone(load: Load, runs: int = 3) -> float:
     """Return the messages a second of mosquitto with a subscriber that settles at once."""
-    with tempfile.TemporaryDirectory(prefix="lifeline-bench-") as folder:
-        with running_broker(Path(folder) / "broker") as (_child, port):
-            return statistics.median(_pass_broker(port, load) for _ in range(runs))
+    with (
+        tempfile.TemporaryDirectory(prefix="lifeline-bench-") as folder,
+        running_broker(Path(folder) / "broker") as (_child, port),
+    ):
+        return statistics.median(_pass_broker(port, load) for _ in range(runs))
 
 
 def _pass_broker(port: int, load: Load) -> float:

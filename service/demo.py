@@ -6,6 +6,7 @@ They stop in the order of the data's way when the demonstration is stopped, and 
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import time
@@ -60,7 +61,9 @@ class Places:
 
 
 def run(folder: Path) -> None:
-    """Run the demonstration until Ctrl-C; raises ``DemoError``."""
+    """Run the demonstration until Ctrl-C or SIGTERM; raises ``DemoError``."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # started in the background, SIGINT is ignored
+        signal.signal(number, signal.default_int_handler)
     places = _places(folder)
     try:
         with ExitStack() as stack:

@@ -90,6 +90,9 @@ class DuckArchive:
             sealed.mkdir(parents=True, exist_ok=True)
             connection = duckdb.connect(str(folder / "archive.duckdb"), config=config)
             connection.execute("SET parquet_metadata_cache = true")
+            # What is written to a table is soon sealed and dropped: packing it takes a third of a
+            # write, and the file packs it better.
+            connection.execute("SET force_compression = 'uncompressed'")
             prepare(connection)
             tidy(connection, sealed)
             return cls(folder, connection, slice_rows, step)

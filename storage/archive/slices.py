@@ -8,8 +8,11 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from domain.readings import Int32s, Int64s
 
 # Looking at a row group's statistics costs more than skipping pages within it, so few large groups
 # of small pages: a day of one channel out of 48 M rows took 9 ms, against 77 ms in groups of 16,384.
@@ -99,11 +102,9 @@ def seal(
     It is written under another name first, so that a file of the right name is always whole.
     """
     beside = folder / f"{file_name(piece.number)}.tmp"
-    ordered = connection.sql(
-        "SELECT channel, time_ns, value, quality "  # noqa: S608  a number
-        f"FROM {piece.table} ORDER BY channel, time_ns, rowid"
-    )
-    sealed = _write_sorted(ordered.to_arrow_reader(ROW_GROUP_ROWS), beside, piece.number)
+    # Rows come as they were inserted: DuckDB keeps that order where none is asked for.
+    sql = f"SELECT channel, time_ns, value, quality FROM {piece.table}"  # noqa: S608  a number
+    sealed = _write_sorted(connection.sql(sql).to_arrow_table(), beside, piece.number)
     step("written")
     sync(beside)
     beside.replace(folder / file_name(piece.number))
@@ -112,39 +113,31 @@ def seal(
     return sealed
 
 
-def _write_sorted(batches: Any, path: Path, number: int) -> Sealed:
-    rows, first_ns, last_ns = 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min
+def _write_sorted(rows: Any, path: Path, number: int) -> Sealed:
+    """Write ``rows`` by (channel, time), of equal keys the last, with their slice's number.
+
+    What comes is mostly in order already, channel by channel or second by second: a merge sort
+    finds that, and takes a third of the time of a sort that does not look.
+    """
+    columns = {name: rows[name].to_numpy() for name in rows.column_names}
+    order = np.lexsort((columns["time_ns"], columns["channel"]))
+    order = order[_last_of_each_key(columns["channel"][order], columns["time_ns"][order])]
+    ordered = {name: column[order] for name, column in columns.items()}
+    ordered["slice"] = np.full(len(order), number, np.int64)
+    table = pa.Table.from_pydict(ordered, schema=SEALED_SCHEMA)
     sorting = [pq.SortingColumn(0), pq.SortingColumn(1)]
     with pq.ParquetWriter(path, SEALED_SCHEMA, sorting_columns=sorting, **_PARQUET) as writer:
-        held: Any = None  # the last row of a batch: the next may begin with the same key
-        for batch in batches:
-            table = pa.Table.from_batches([batch])
-            table = table if held is None else pa.concat_tables([held, table])
-            keep = _last_of_each_key(table)
-            held = table.slice(len(table) - 1)
-            keep[-1] = False
-            rows += _write(writer, table.filter(pa.array(keep)), number)
-            time_ns = batch.column("time_ns").to_numpy()
-            if len(time_ns):
-                first_ns, last_ns = min(first_ns, time_ns.min()), max(last_ns, time_ns.max())
-        if held is not None:
-            rows += _write(writer, held, number)
-    return Sealed(rows, int(first_ns), int(last_ns))
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+    time_ns = ordered["time_ns"]
+    if not len(time_ns):
+        return Sealed(0, int(np.iinfo(np.int64).max), int(np.iinfo(np.int64).min))
+    return Sealed(len(time_ns), int(time_ns.min()), int(time_ns.max()))
 
 
-def _last_of_each_key(table: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    channel, time_ns = table["channel"].to_numpy(), table["time_ns"].to_numpy()
+def _last_of_each_key(channel: Int32s, time_ns: Int64s) -> npt.NDArray[np.bool_]:
     keep = np.ones(len(time_ns), np.bool_)
     keep[:-1] = (channel[1:] != channel[:-1]) | (time_ns[1:] != time_ns[:-1])
     return keep
-
-
-def _write(writer: Any, table: Any, number: int) -> int:
-    if len(table):
-        slice_column = pa.array(np.full(len(table), number, np.int64))
-        table = table.append_column("slice", slice_column).cast(SEALED_SCHEMA)
-        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-    return len(table)
 
 
 def sync(path: Path) -> None:
