@@ -151,6 +151,7 @@ def _raised(subject: Subject, graded: Graded) -> Change:
         limit=graded.limit,
         delayed=graded.delayed,
         revision=graded.revision,
+        active_since_ns=graded.time_ns,
     )
     kind = TransitionKind.RAISED
     return Change(kind, graded.time_ns, Grade.NORMAL, alarm, evidence=graded.evidence)
@@ -170,6 +171,7 @@ def _worsened(kind: TransitionKind, alarm: Alarm, subject: Subject, graded: Grad
         awaiting_reset=alarm.latching,
         cleared_at_ns=None,
         delayed=graded.delayed,
+        active_since_ns=alarm.active_since_ns if alarm.active else graded.time_ns,
     )
     return _changed(kind, alarm, after, graded)
 

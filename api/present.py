@@ -207,6 +207,7 @@ def alarm_fields(alarm: Alarm, catalogue: Catalogue, text: AlarmText) -> dict[st
         "latching": alarm.latching,
         "awaiting_reset": alarm.awaiting_reset,
         "raised_at": time_text(alarm.raised_at_ns),
+        "active_since": time_text(alarm.active_since_ns),
         "cleared_at": time_or_none(alarm.cleared_at_ns),
         "ended": alarm.ended,
         "ended_at": time_or_none(alarm.ended_at_ns),

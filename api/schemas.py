@@ -191,7 +191,10 @@ class AlarmOut(Document):
     instrument: bool = Field(description="The instrument is at fault, not the facility.")
     latching: bool
     awaiting_reset: bool
-    raised_at: TimeText
+    raised_at: TimeText = Field(description="When it was raised first; an event time.")
+    active_since: TimeText = Field(
+        description="When it became active last; what cleared_at belongs to."
+    )
     cleared_at: TimeText | None
     ended: bool
     ended_at: TimeText | None

@@ -29,7 +29,8 @@ class Alarm:
     and ``acknowledged`` are independent facts. ``awaiting_reset``: latching, and nobody has reset
     it since it was last active. Times are event times, except those of people's acts, which are the
     times of their commands. ``value`` and ``limit`` are those of the last change of grade.
-    ``delayed``: the readings that raised it, or raised it last, came when they were already old.
+    ``raised_at_ns`` is the first raise; ``active_since_ns`` the last raise or re-activation, to which
+    ``cleared_at_ns`` belongs. ``delayed``: the readings that raised it, or raised it last, came when they were already old.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Alarm:
     limit: float
     delayed: bool
     revision: int
+    active_since_ns: int = 0
 
     @property
     def instrument(self) -> bool:

@@ -281,5 +281,5 @@ def _table(page: Any) -> Table:
         state += ", acknowledged" if alarm["acknowledged"] else ""
         style = GRADE_STYLES.get(grade, "") if alarm["active"] else "dim"
         text = escape(f"{alarm['text']['en']}\n{alarm['text']['zh']}")
-        table.add_row(grade, alarm["kind"], text, alarm["raised_at"][11:19], state, style=style)
+        table.add_row(grade, alarm["kind"], text, alarm["active_since"][11:19], state, style=style)
     return table

@@ -23,17 +23,18 @@ from rich.table import Table
 
 from domain.grade import Grade
 from domain.readings import Float64s, Int64s
-from domain.time import parse_rfc3339
+from domain.time import NS_PER_S, format_rfc3339, parse_rfc3339
 from service.broker import broker_command, find_mosquitto
 from service.children import Child
 from service.replay import Sent, publish_recording
-from service.verdict import Change, Evidence, Finding, judge
+from service.verdict import Change, Evidence, Finding, Span, judge, spans_of
 from simulators.recording import Recording, open_recording
 
 START_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 300.0
 PAGE = 1000
 POINTS_MAX = 20_000
+TRUTH_TAIL_NS = 1_200 * NS_PER_S  # what is released outlasts its release
 
 console = Console(width=170)
 
@@ -114,7 +115,7 @@ async def _replay(recording: Recording) -> Replayed:
         evidence = _evidence(api, recording)
         findings = [judge(one, evidence) for one in recording.document.expect]
         findings += _accounting(sent, books)
-        return Replayed(recording, sent, books, findings, _alarm_lines(api), seconds)
+        return Replayed(recording, sent, books, findings, _alarm_lines(evidence), seconds)
 
 
 @contextmanager
@@ -234,15 +235,32 @@ def _accounting(sent: Sent, books: dict[str, dict[str, Any]]) -> list[Finding]:
     return [Finding(met, words)]
 
 
-def _alarm_lines(api: Api) -> list[str]:
-    lines = []
-    for alarm in reversed(list(api.items("/api/v1/alarms", state="all"))):
-        kind = "fault" if alarm["instrument"] else "condition"
-        lines.append(
-            f"{kind:<9} {alarm['peak_grade']:<6} {alarm['raised_at']} – "
-            f"{alarm['cleared_at'] or 'still active':<24} {alarm['text']['en']}"
-        )
-    return lines
+def _alarm_lines(evidence: Evidence) -> list[str]:
+    """Return the spans in which alarms were active, each beside what really happened then."""
+    return [
+        f"{'fault' if span.instrument else 'condition':<9} {span.peak.word:<6} "
+        f"{format_rfc3339(span.start_ns):<24} – {_end_words(span):<24} {span.channel:<40} "
+        f"{_truth_words(span, evidence)}".rstrip()
+        for span in spans_of(evidence.changes)
+    ]
+
+
+def _end_words(span: Span) -> str:
+    return "still active" if span.end_ns is None else format_rfc3339(span.end_ns)
+
+
+def _truth_words(span: Span, evidence: Evidence) -> str:
+    kind = "fault" if span.instrument else "condition"
+    end_ns = span.end_ns or span.start_ns
+    notes = [
+        f"{truth.note} ({format_rfc3339(truth.start_ns)} to {format_rfc3339(truth.end_ns)})"
+        for truth in evidence.truths
+        if truth.kind == kind
+        and truth.subject in (span.channel, span.facility)
+        and truth.start_ns <= end_ns
+        and span.start_ns <= truth.end_ns + TRUTH_TAIL_NS
+    ]
+    return f"truth: {'; '.join(notes)}" if notes else ""
 
 
 def _table(replayed: Sequence[Replayed]) -> Table:

@@ -54,6 +54,18 @@ class Finding:
     words: str
 
 
+@dataclass(slots=True)
+class Span:
+    """An alarm was active from ``start_ns`` to ``end_ns`` (None: to the end of the replay)."""
+
+    channel: str
+    facility: str
+    instrument: bool
+    peak: Grade
+    start_ns: int
+    end_ns: int | None = None
+
+
 Check = Callable[[dict[str, Any], Evidence], Finding]
 
 
@@ -204,6 +216,25 @@ def _episodes(changes: Sequence[Change]) -> list[int]:
             starts.append(change.time_ns)
         (active.add if change.active else active.discard)(change.alarm_id)
     return starts
+
+
+def spans_of(changes: Sequence[Change]) -> list[Span]:
+    """Return when each alarm was active, and how bad it was then, in order of their starts."""
+    spans: list[Span] = []
+    running: dict[str, Span] = {}
+    for change in changes:
+        span = running.get(change.alarm_id)
+        if change.active and span is None:
+            running[change.alarm_id] = span = Span(
+                change.channel, change.facility, change.instrument, change.grade, change.time_ns
+            )
+            spans.append(span)
+        elif change.active and span is not None:
+            span.peak = max(span.peak, change.grade)
+        elif span is not None:
+            span.end_ns = change.time_ns
+            del running[change.alarm_id]
+    return sorted(spans, key=lambda span: span.start_ns)
 
 
 def _span(start_ns: int, end_ns: int) -> str:

@@ -69,6 +69,7 @@ alarms = Table(
     Column("limit", Double),
     Column("delayed", Boolean, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("active_since_ns", BigInteger, nullable=False),
     Column("changed_at_ns", BigInteger, nullable=False),
     Index(None, "raised_at_ns", "id"),
     Index(None, "ended", "raised_at_ns", "id"),

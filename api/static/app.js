@@ -149,7 +149,7 @@ function showCounts() {
 
 const urgency = (a) => (a.active && !a.acknowledged ? 0 : a.active ? 2 : a.acknowledged ? 3 : 1);
 const before = (a, b) => urgency(a) - urgency(b) || RANK[b.active ? b.grade : b.peak_grade] - RANK[a.active ? a.grade : a.peak_grade]
-  || Number(a.instrument) - Number(b.instrument) || (a.raised_at < b.raised_at ? 1 : -1);
+  || Number(a.instrument) - Number(b.instrument) || (a.active_since < b.active_since ? 1 : -1);
 
 function alarmNode(alarm) {
   const grade = alarm.active ? alarm.grade : alarm.peak_grade;
@@ -163,9 +163,9 @@ function alarmNode(alarm) {
   return h("li", { class: `alarm ${grade}${alarm.active ? "" : " over"}${alarm.acknowledged ? " seen" : ""}` },
     h("span", { class: "grade" }, `${SHAPES[grade]} ${t(grade)}`, h("small", {}, alarm.active ? t(`level_${grade}`) : t("returned"))),
     h("button", { type: "button", class: "text", "data-key": `show ${alarm.id}`, onclick: () => choose(alarm.facility, alarm.channel) }, both(alarm.text)),
-    h("span", { class: "times" }, t("since", { time: moment(alarm.raised_at, present()) }),
+    h("span", { class: "times" }, t("since", { time: moment(alarm.active_since, present()) }),
       alarm.cleared_at ? ` · ${t("clearedAt", { time: moment(alarm.cleared_at, present()) })}` : "",
-      alarm.active ? h("span", { class: "age", "data-since": alarm.raised_at }) : ""),
+      alarm.active ? h("span", { class: "age", "data-since": alarm.active_since }) : ""),
     h("span", { class: "marks" }, seen,
       alarm.instrument && mark(t("instrument"), "fault"),
       alarm.active && alarm.peak_grade !== alarm.grade && mark(t("peak", { grade: t(alarm.peak_grade) })),

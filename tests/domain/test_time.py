@@ -37,7 +37,7 @@ def test_a_fraction_counts_to_the_nanosecond_in_every_spelling(second, fraction,
     ],
 )
 def test_what_is_not_a_time_is_refused(text):
-    with pytest.raises(ValueError, match="time|month|day|hour|minute|second|offset"):
+    with pytest.raises(ValueError, match=r"time|month|day|hour|minute|second|offset"):
         parse_rfc3339(text)
 
 

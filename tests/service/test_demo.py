@@ -138,7 +138,7 @@ def alarm(**changes):
         "active": True,
         "acknowledged": False,
         "kind": "bridge",
-        "raised_at": "2026-03-01T08:00:00Z",
+        "active_since": "2026-03-01T08:00:00Z",
         "text": {"zh": "沿江大桥 红色预警", "en": "Riverside [bold]Bridge[/] red"},
         **changes,
     }

@@ -46,6 +46,7 @@ def _create_alarms() -> None:
         sa.Column("limit", sa.Double(), nullable=True),
         sa.Column("delayed", sa.Boolean(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("active_since_ns", sa.BigInteger(), nullable=False),
         sa.Column("changed_at_ns", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alarms")),
     )
