@@ -25,8 +25,8 @@ class DuplicateWindow:
         self._hashes_max = hashes_max
         # A hash seen again moves up: its older entry in the queue is then stale, and is told by
         # its second, which no longer is the one in the dictionary.
-        self._last_seen_s: dict[int, int] = {}
-        self._queue_hash: deque[int] = deque()
+        self._last_seen_s: dict[bytes, int] = {}
+        self._queue_hash: deque[bytes] = deque()
         self._queue_s: deque[int] = deque()
         self._second = 0
 
@@ -38,7 +38,7 @@ class DuplicateWindow:
 
         ``seed`` stands for the gateway: the same bytes of another gateway are another frame.
         """
-        digest = xxhash.xxh3_128_intdigest(payload, seed)
+        digest = xxhash.xxh3_128_digest(payload, seed)
         second = received_ns // NS_PER_S
         if second == self._second:
             second = self._second  # one object for the second, not one a frame
@@ -60,17 +60,16 @@ class DuplicateWindow:
                 del self._last_seen_s[digest]
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the window: hashes (n * 16 bytes, little-endian) and their seconds, in order."""
-        hashes = b"".join(digest.to_bytes(_DIGEST_BYTES, "little") for digest in self._queue_hash)
-        return {"hashes": hashes, "seconds": np.fromiter(self._queue_s, np.int64)}
+        """Return the window: hashes (n * 16 bytes) and their seconds, in order."""
+        return {
+            "hashes": b"".join(self._queue_hash),
+            "seconds": np.fromiter(self._queue_s, np.int64),
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take a window back."""
         hashes = snapshot["hashes"]
-        digests = [
-            int.from_bytes(hashes[at : at + _DIGEST_BYTES], "little")
-            for at in range(0, len(hashes), _DIGEST_BYTES)
-        ]
+        digests = [hashes[at : at + _DIGEST_BYTES] for at in range(0, len(hashes), _DIGEST_BYTES)]
         seconds = np.asarray(snapshot["seconds"], np.int64).tolist()
         if len(digests) != len(seconds):
             raise ValueError("the duplicate window's snapshot is torn: restore an older one")
