@@ -147,8 +147,9 @@ def json_judged(lab: Lab) -> Measured:
         latency.p99_ms,
         note,
         "a frame waits for the group before it to be journaled, for the step before it to be judged "
-        "(one at a time, of all that came meanwhile) and for the commit of the state database; the "
-        "tail is where a second's tick, an archive write and a step fall together.",
+        "(one at a time, of all that came meanwhile) and for the commit of the state database, whose "
+        "few statements wait for the interpreter's lock. Receiving and assembling take most of the one "
+        "core that Python has at this rate: where others use the machine, steps grow and so does the wait.",
     )
 
 
@@ -164,9 +165,10 @@ def _city(lab: Lab, value: float) -> Measured:
     return Measured(
         value,
         note,
-        "the commit (a transaction of SQLite with its fsync) is the floor of it; above that the step "
-        "in front, the tick over all channels each second, snapshots of the core each minute, and "
-        "whatever holds the interpreter's lock for long.",
+        "the commit (a transaction of SQLite with its fsync, each statement a round trip to its "
+        "thread) is the floor of it. The tail is the snapshot of the core each minute: with its fault "
+        "channels a city has 425,000, the judging thread stands for most of a second, and encoding "
+        "their ids holds the interpreter's lock for half of one. Tick and seal do not show.",
     )
 
 

@@ -1,6 +1,7 @@
 """The wiring: one straight line from settings to a running service."""
 
 import asyncio
+import gc
 import socket
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,9 @@ HTTP_STOP_TIMEOUT_S = 5
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
+# Frames on their way are many, live for seconds and are in no cycles: at Python's own thresholds a
+# busy service stops every few seconds for a walk over all of them.
+COLLECT_AFTER = (20_000, 10, 100)
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +82,7 @@ class Judgement:
 async def serve(settings: Settings) -> None:
     """Run the service until it is told to stop; raises ``StartError`` where it cannot start."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(*COLLECT_AFTER)
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
