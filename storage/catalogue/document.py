@@ -51,8 +51,10 @@ class Fault:
     remedy: str = ""
 
     def __str__(self) -> str:
+        """Return one line, whatever characters of the document are quoted in it."""
         remedy = f" – {self.remedy}" if self.remedy else ""
-        return f"{self.file}:{self.line}: {self.message}{remedy}"
+        text = f"{self.file}:{self.line}: {self.message}{remedy}"
+        return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 class CatalogueError(Exception):

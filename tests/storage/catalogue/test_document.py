@@ -145,3 +145,8 @@ def test_the_pure_python_parser_reads_the_same(monkeypatch, example):
     assert parsed(example).lines == with_libyaml.lines
     assert isinstance(with_libyaml, Branch)
     assert said("a: 1\nb: \x01\n") == ["f.yaml:2: the character U+0001 may not stand here"]
+
+
+def test_a_fault_is_one_line_whatever_it_quotes():
+    text = str(Fault("a.yaml", 3, "known: \x1e\n\u2028", "write \x1b[31m"))
+    assert text == r"a.yaml:3: known: \x1e\n\u2028 – write \x1b[31m"
