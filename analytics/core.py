@@ -23,7 +23,7 @@ from analytics.layout import (
 )
 from analytics.plan import Level, Stream, input_indices, join_streams, plan_levels
 from analytics.silence import Silence, root_gateway
-from analytics.state import carry_over, take_snapshot
+from analytics.state import carry_over, sign, take_snapshot
 from analytics.tables import build_tables, grow_logs
 from domain.catalogue import Catalogue, Channel
 from domain.grade import FaultKind, Grade, Quality, Side
@@ -64,6 +64,7 @@ class _House:
     silence: Silence
     gateway: Int64s  # by channel; the number of gateways stands for none
     feeds: npt.NDArray[np.bool_]  # by channel: a feature reads it
+    signatures: list[str]  # by channel: what its state means
 
 
 class Core:
@@ -156,7 +157,12 @@ class Core:
         before = self._house
         house = _build(catalogue)
         house.tables = carry_over(
-            self.snapshot(), house.catalogue, house.tables, house.levels, house.silence
+            self.snapshot(),
+            house.catalogue,
+            house.tables,
+            house.levels,
+            house.silence,
+            house.signatures,
         )
         self._house = house
         changes = []
@@ -188,14 +194,21 @@ class Core:
     def snapshot(self) -> dict[str, Any]:
         """Return all state in plain values and arrays, keyed by channel id inside."""
         house = self._house
-        return take_snapshot(house.catalogue, house.tables, house.levels, house.silence)
+        return take_snapshot(
+            house.catalogue, house.tables, house.levels, house.silence, house.signatures
+        )
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take back the state of ``snapshot``, of this or of another revision of the catalogue."""
         house = _build(self._house.catalogue) if self._used else self._house
         self._used = True
         house.tables = carry_over(
-            snapshot, house.catalogue, house.tables, house.levels, house.silence
+            snapshot,
+            house.catalogue,
+            house.tables,
+            house.levels,
+            house.silence,
+            house.signatures,
         )
         self._house = house
 
@@ -283,7 +296,8 @@ def _build(catalogue: Catalogue) -> _House:
     feeds = np.zeros(len(catalogue.channels), np.bool_)
     for index in range(len(feeds)):
         feeds[input_indices(catalogue, index)] = True
-    return _House(catalogue, build_tables(catalogue), levels, Silence(catalogue), gateway, feeds)
+    tables, silence = build_tables(catalogue), Silence(catalogue)
+    return _House(catalogue, tables, levels, silence, gateway, feeds, sign(catalogue))
 
 
 def _whole_columns(batch: Batch) -> Columns:

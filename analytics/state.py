@@ -36,9 +36,13 @@ _LIMIT_STATE = np.dtype(
 
 
 def take_snapshot(
-    catalogue: Catalogue, tables: Tables, levels: list[Level], silence: Silence
+    catalogue: Catalogue,
+    tables: Tables,
+    levels: list[Level],
+    silence: Silence,
+    signatures: list[str],
 ) -> dict[str, Any]:
-    """Return all state in plain values and arrays."""
+    """Return all state in plain values and arrays; ``signatures`` are those of ``sign``."""
     channels = tables.channels
     with_log = np.flatnonzero(channels["log"] >= 0)
     with_ladder = np.flatnonzero(channels["ladder"] >= 0)
@@ -46,7 +50,7 @@ def take_snapshot(
         "version": VERSION,
         "revision": catalogue.revision,
         "ids": list(catalogue.channel_ids),
-        "signatures": signatures(catalogue),
+        "signatures": signatures,
         "channels": _select(channels, _CHANNEL_STATE),
         "limits": _save_limits(tables),
         "ladder_channels": with_ladder,
@@ -67,6 +71,7 @@ def carry_over(
     tables: Tables,
     levels: list[Level],
     silence: Silence,
+    signatures: list[str],
 ) -> Tables:
     """Take the state of ``saved`` into a house at rest; return its tables with the logs in place.
 
@@ -74,7 +79,7 @@ def carry_over(
     """
     if saved.get("version") != VERSION:
         raise ValueError(f"a snapshot of version {saved.get('version')!r}, not {VERSION}")
-    old, new = _same_channels(saved, catalogue)
+    old, new = _same_channels(saved, catalogue, signatures)
     for name in _CHANNEL_STATE.names or ():
         tables.channels[name][new] = saved["channels"][name][old]
     _carry_limits(saved["limits"], old, new, tables)
@@ -85,8 +90,11 @@ def carry_over(
     return _carry_logs(saved, catalogue, old, new, tables)
 
 
-def signatures(catalogue: Catalogue) -> list[str]:
-    """Return for each channel a text that stays the same while its state keeps its meaning."""
+def sign(catalogue: Catalogue) -> list[str]:
+    """Return for each channel a text that stays the same while its state keeps its meaning.
+
+    It takes long where there are many channels, and is the same for a whole revision.
+    """
     return [
         signature(channel, [catalogue.channels[i] for i in input_indices(catalogue, index)])
         for index, channel in enumerate(catalogue.channels)
@@ -100,12 +108,12 @@ def _select(records: Records, dtype: npt.DTypeLike) -> Records:
     return selected
 
 
-def _same_channels(saved: dict[str, Any], catalogue: Catalogue) -> tuple[Int64s, Int64s]:
+def _same_channels(
+    saved: dict[str, Any], catalogue: Catalogue, signatures: list[str]
+) -> tuple[Int64s, Int64s]:
     known = {name: place for place, name in enumerate(saved["ids"])}
     pairs = []
-    for new, (name, own) in enumerate(
-        zip(catalogue.channel_ids, signatures(catalogue), strict=True)
-    ):
+    for new, (name, own) in enumerate(zip(catalogue.channel_ids, signatures, strict=True)):
         old = known.get(name)
         if old is not None and saved["signatures"][old] == own:
             pairs.append((old, new))

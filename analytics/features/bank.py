@@ -84,13 +84,17 @@ def signature(channel: Channel, inputs: Sequence[Channel]) -> str:
     """Return a text that stays the same while a channel's state keeps its meaning."""
     if channel.feature is None:
         return f"fault:{channel.fault}" if channel.fault is not None else "measured"
-    parameters = KINDS[channel.feature.kind], channel.feature.parameters
+    parameters = complete(KINDS[channel.feature.kind], channel.feature.parameters)
     intervals = [source.sample_interval_s for source in inputs]
-    return json.dumps(
-        [channel.feature.kind, list(channel.feature.inputs), complete(*parameters), intervals],
-        sort_keys=True,
-        default=str,
-    )
+    meaning = [channel.feature.kind, list(channel.feature.inputs), _plain(parameters), intervals]
+    return json.dumps(meaning, sort_keys=True, default=str)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` with texts for keys: a code may be a number in one place, a text in another."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return value
 
 
 def _configure(
