@@ -75,7 +75,7 @@ def _describe(app: FastAPI) -> None:
             app.openapi_schema = describe_api(app)
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way
 
 
 def end_streams(app: FastAPI) -> None:

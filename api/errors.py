@@ -117,23 +117,23 @@ def describe(error: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def _on_api_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)  # noqa: S101
+    assert isinstance(error, ApiError)  # noqa: S101  registered for it alone
     return problem(error.status, error.detail, error.remedy, error.errors, error.headers)
 
 
 async def _on_refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)  # noqa: S101
+    assert isinstance(error, Refused)  # noqa: S101  registered for it alone
     return problem(error.status, error.problem, error.remedy)
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for it alone
     errors = [describe(entry) for entry in list(error.errors())[:20]]
     return problem(422, "The request is not valid.", "Correct the places named.", errors)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for it alone
     details = {
         404: ("There is nothing at this address.", "/api/v1/openapi.json lists what there is."),
         405: (f"{shorten(request.method)} is not possible here.", "Use a method named in Allow."),

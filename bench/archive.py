@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +69,9 @@ def measure_history(channels: int) -> History:
         )
 
 
-def _timed(call: object) -> float:
+def _timed(call: Callable[[], object]) -> float:
     began_s = time.perf_counter()
-    call()  # type: ignore[operator]
+    call()
     return time.perf_counter() - began_s
 
 

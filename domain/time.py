@@ -71,7 +71,7 @@ def _parse(text: str, zone: ZoneInfo | None) -> int:
     year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
     fraction_ns = int((match[7] or "0").ljust(9, "0")[:9])
     leap_s = 1 if second == 60 else 0  # a leap second is the next second
-    naive = datetime(year, month, day, hour, minute, second - leap_s)  # noqa: DTZ001
+    naive = datetime(year, month, day, hour, minute, second - leap_s)  # noqa: DTZ001  so is this
     if match[8] is None and match[9] is None:
         aware = naive.replace(tzinfo=zone or UTC)
         since_epoch = aware.astimezone(UTC).replace(tzinfo=None) - _EPOCH

@@ -57,7 +57,7 @@ def refuse(parameters: Mapping[str, Any]) -> list[str]:  # noqa: ARG001  the pro
 
 
 @njit
-def advance(records: Any, cells: Any, inputs: Any, outputs: Any) -> int:  # noqa: ARG001
+def advance(records: Any, cells: Any, inputs: Any, outputs: Any) -> int:  # noqa: ARG001  the protocol's
     """Emit one reading for each reading of the first input that has a fresh partner."""
     count = 0
     for i in range(len(inputs.slot)):

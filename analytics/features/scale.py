@@ -33,7 +33,7 @@ def refuse(parameters: Mapping[str, Any]) -> list[str]:  # noqa: ARG001  the pro
 
 
 @njit
-def advance(records: Any, cells: Any, inputs: Any, outputs: Any) -> int:  # noqa: ARG001
+def advance(records: Any, cells: Any, inputs: Any, outputs: Any) -> int:  # noqa: ARG001  the protocol's
     """Emit one reading for each input."""
     for i in range(len(inputs.slot)):
         record = records[inputs.slot[i]]
