@@ -118,7 +118,8 @@ def _throughput(
         f"{slowest}. One core alone would pass {number_text(readings * 1e6 / in_all)} readings/s; "
         "receiving, assembling and the glue hold the interpreter's lock, the compiled core, the "
         "archive and the disk do not. The archive waits up to 1 s for company and the books up to "
-        "0.5 s, which is part of the time until nothing is pending."
+        "0.5 s, which is part of the time until nothing is pending. Seals still to be done then are "
+        "outside of it: a load without end has to bear them, too."
     )
     return Measured(readings * middle.archived_per_s, note, limited_by)
 
