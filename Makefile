@@ -14,7 +14,7 @@ help: ## this list
 run: $(VENV)/.run ## the demonstration city: broker, service, simulators and a live table of alarms
 	@exec $(BIN)/lifeline demo
 
-test: $(VENV)/.dev packages ## every test, with real mosquitto and Chromium
+test: $(VENV)/.dev packages ## every test, with the real servers: mosquitto, InfluxDB, PostgreSQL, nginx, Chromium
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev ## lint, format and types
@@ -50,6 +50,6 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup.sh
 	@touch $@ $(VENV)/.run
 
 packages:
-	@tools/packages.sh mosquitto chromium
+	@tools/packages.sh mosquitto mosquitto-clients chromium influxdb nginx postgresql openssl
 
 .PHONY: help run test check real crash bench reference lock clean packages

@@ -42,9 +42,9 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service, as the settings (LIFELINE_… and LIFELINE_SETTINGS=file.toml) say."""
-    from service.app import StartError  # noqa: PLC0415  heavy
-    from service.app import serve as run_service  # noqa: PLC0415
+    from service.app import serve as run_service  # noqa: PLC0415  heavy
     from service.logs import configure  # noqa: PLC0415
+    from service.opening import StartError  # noqa: PLC0415
     from service.recovery import RecoveryError  # noqa: PLC0415
     from storage.archive import ArchiveError  # noqa: PLC0415
     from storage.catalogue.document import CatalogueError  # noqa: PLC0415

@@ -28,19 +28,17 @@ from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
+from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
 from service.recovery import SnapshotKeeper, restore, run_again
 from service.settings import Settings
-from service.snapshots import SnapshotFolder
 from service.supervise import Supervisor
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
-from storage.archive.duck import DuckArchive
 from storage.catalogue.revisions import CatalogueStore
-from storage.journal import SegmentJournal
+from storage.journal import Journal
 from storage.keys import KeyStore
-from storage.state import StateEngine
 
 HTTP_STOP_TIMEOUT_S = 5
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
@@ -51,20 +49,6 @@ SWITCH_INTERVAL_S = 0.0005
 COLLECT_AFTER = (20_000, 10, 100)
 
 log = structlog.get_logger(__name__)
-
-
-class StartError(Exception):
-    """The service cannot start as it is told to; the message says what to change."""
-
-
-@dataclass(slots=True)
-class Stores:
-    """What is kept, opened."""
-
-    journal: SegmentJournal
-    state: StateEngine
-    archive: DuckArchive
-    snapshots: SnapshotFolder
 
 
 @dataclass(slots=True)
@@ -87,7 +71,7 @@ async def serve(settings: Settings) -> None:
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
-        stores = await _open(settings, stack)
+        stores = await open_stores(settings, stack)
         keys = KeyStore(stores.state)
         await _guard(settings, keys)
         clock = _clock(settings, stores.journal)
@@ -222,25 +206,6 @@ def _source(settings: Settings, clock: Clock) -> Source:
     )
 
 
-async def _open(settings: Settings, stack: AsyncExitStack) -> Stores:
-    """Open the durable parts; each is closed when the stack ends, the last opened first."""
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartError(f"data_dir {settings.data_dir}: {error.strerror}") from None
-    journal = await SegmentJournal.open(
-        settings.journal_folder(),
-        retain_bytes=settings.journal_bytes_max,
-        retain_age_s=settings.journal_age_s_max,
-    )
-    stack.push_async_callback(journal.close)
-    state = await StateEngine.open(settings.state_location())
-    stack.push_async_callback(state.close)
-    archive = DuckArchive.open(settings.archive_folder())
-    stack.callback(archive.close)
-    return Stores(journal, state, archive, SnapshotFolder(settings.data_dir / "snapshots"))
-
-
 async def _guard(settings: Settings, keys: KeyStore) -> None:
     """Keep the key of the first start; refuse to listen beyond loopback without any key."""
     if settings.admin_key is not None:
@@ -252,7 +217,7 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         )
 
 
-def _clock(settings: Settings, journal: SegmentJournal) -> Clock:
+def _clock(settings: Settings, journal: Journal) -> Clock:
     if settings.clock == "wall":
         return WallClock()
     seq = journal.last_seq

@@ -9,7 +9,7 @@ from domain.grade import Grade
 from service.archiving import Archiver
 from service.committing import Committer
 from service.evaluator import Evaluator
-from storage.journal import SegmentJournal
+from storage.journal import Journal
 
 
 class ServiceCollector(Collector):
@@ -17,7 +17,7 @@ class ServiceCollector(Collector):
 
     def __init__(
         self,
-        journal: SegmentJournal,
+        journal: Journal,
         evaluator: Evaluator,
         committer: Committer,
         archiver: Archiver,
