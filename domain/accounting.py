@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NAME = "name"  # not text, empty, longer than 128 characters
     VALUE_TYPE = "value-type"
     NOT_FINITE = "not-finite"
+    UNIT = "unit"  # another than the channel's
     TIME = "time"  # unreadable, or out of the years 1970 to 2261
     FUTURE = "future"  # more than 5 min ahead of the received time
 
