@@ -199,3 +199,27 @@ adoptions = Table(
     Column("sent_as", String, primary_key=True),
     Column("document", LargeBinary, nullable=False),
 )
+
+# Notices that an endpoint never took while it took others: for people to look at, and to send again.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("consumer", String, primary_key=True),
+    Column("notice_id", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("first_tried_ns", BigInteger, nullable=False),
+    Column("last_tried_ns", BigInteger, nullable=False),
+    Index(None, "consumer", "number"),
+)
+
+# Endpoints that answered 410, by the digest of the address that did.
+disabled_webhooks = Table(
+    "disabled_webhooks",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("url_digest", String, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+)

@@ -271,9 +271,7 @@ class _Pack:
 
     def _value(self, record: _Record, name: str) -> float | None:
         """Return the value of a record that is not simply a number; ``None`` where refused."""
-        given = [
-            label for label in ("v", "vb", "vs", "vd") if getattr(record, label) is not None
-        ]
+        given = [label for label in ("v", "vb", "vs", "vd") if getattr(record, label) is not None]
         if len(given) > 1:
             detail = f"a record has one value, not {' and '.join(given)}"
             self.decoded.refuse(Reason.STRUCTURE, detail, name)
