@@ -53,5 +53,13 @@ async def writer(here: Here, credentials: Credentials) -> Key:
     return key
 
 
+async def admin(key: Annotated[Key, Depends(writer)]) -> Key:
+    """Return the caller's key, which is an admin's."""
+    if key.role != "admin":
+        raise ApiError(403, f"The role {key.role!r} may not do this.", "Use the key of an admin.")
+    return key
+
+
 Reader = Depends(reader)
 Writer = Annotated[Key, Depends(writer)]
+Admin = Annotated[Key, Depends(admin)]

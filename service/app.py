@@ -31,8 +31,10 @@ from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
 from service.recovery import SnapshotKeeper, restore, run_again
+from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
+from service.webhooks import Webhooks, open_webhooks
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
@@ -41,6 +43,7 @@ from storage.journal import Journal
 from storage.keys import KeyStore
 
 HTTP_STOP_TIMEOUT_S = 5
+LOG_CONSUMER = "log"
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
@@ -87,9 +90,15 @@ async def serve(settings: Settings) -> None:
             lambda: evaluator.catalogue,
         )
         await catalogues.import_files()
+        webhooks = open_webhooks(
+            settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
+        )
+        judgement.committer.when_noticed(webhooks.wake)
         source = await stack.enter_async_context(_source(settings, clock))
 
         _start_pipeline(supervisor, source, stores, judgement, clock)
+        webhooks.start(supervisor)
+        supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
         app = create_app(
             Ports(
                 live=LivePicture(evaluator, clock),
@@ -98,10 +107,11 @@ async def serve(settings: Settings) -> None:
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues),
+                health=_health(supervisor, source, stores, judgement, catalogues, webhooks),
                 keys=keys,
                 alarm_text=alarm_text,
-                registry=_registry(stores, judgement),
+                webhooks=webhooks,
+                registry=_registry(stores, judgement, webhooks),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
@@ -150,7 +160,7 @@ def _start_pipeline(
     """Start the tasks between the broker and the outbox."""
     evaluator = judgement.evaluator
     outbox = OutboxConsumer(
-        AlarmStore(stores.state), "log", log_delivery(lambda: evaluator.catalogue)
+        AlarmStore(stores.state), LOG_CONSUMER, log_delivery(lambda: evaluator.catalogue)
     )
     judgement.committer.when_noticed(outbox.wake)
     evaluate = pipeline.evaluate(
@@ -177,6 +187,7 @@ def _health(
     stores: Stores,
     judgement: Judgement,
     catalogues: Catalogues,
+    webhooks: Webhooks,
 ) -> ServiceHealth:
     return ServiceHealth(
         lambda: source.connected,
@@ -185,16 +196,24 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
+        webhooks.checks,
     )
 
 
-def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
+def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Clock) -> Retention:
+    return Retention(
+        stores.state, settings, lambda: [LOG_CONSUMER, *webhooks.consumers], clock.now_ns
+    )
+
+
+def _registry(stores: Stores, judgement: Judgement, webhooks: Webhooks) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(
         ServiceCollector(
             stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
         )
     )
+    registry.register(webhooks.collector())
     return registry
 
 

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from ingest.broker_url import BrokerUrl
+from service.webhook_settings import WebhookSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,28 @@ class Settings(BaseSettings):
         "wall", description="'data' takes time from the readings: for recordings and simulation"
     )
     snapshot_interval_s: float = Field(60.0, gt=0, description="Between two snapshots of the core")
+    webhooks: list[WebhookSettings] = Field(
+        default_factory=list,
+        description="Endpoints that are told of alarms: [[webhooks]] tables, or a JSON list; see "
+        "[webhooks](webhooks.md)",
+    )
+    public_url: str = Field(
+        "", description="Where links in webhooks lead, such as https://lifeline.example"
+    )
+    outbox_days: float = Field(
+        30.0, gt=0, description="Notices that all consumers are done with are kept so long, in days"
+    )
+    outbox_days_max: float = Field(
+        365.0, gt=0, description="And those that somebody still waits for so long at most, in days"
+    )
+    transitions_days: float | None = Field(
+        None,
+        gt=0,
+        description="Ended alarms and their transitions are kept so long; default: always",
+    )
+    audit_days: float | None = Field(
+        None, gt=0, description="The audit is kept so long, in days; default: always"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least")
 
     @classmethod

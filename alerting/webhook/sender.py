@@ -147,7 +147,7 @@ def _why(error: httpx.HTTPError) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {cause.verify_message}"
         cause = cause.__cause__ or cause.__context__
-    words = {
+    words: dict[type[httpx.HTTPError], str] = {
         httpx.ConnectError: "cannot connect",
         httpx.ConnectTimeout: "cannot connect in time",
         httpx.ReadError: "the connection broke before the answer",
