@@ -112,6 +112,11 @@ class Backlog:
             waiting.append(entry)
         return min(waiting, key=lambda entry: entry.failures, default=None)
 
+    def behind(self, entry: Pending) -> int:
+        """Return how many earlier notices of its alarm ``entry`` stands for, if it gets through."""
+        earlier = [number for number in self._of_alarm[entry.alarm] if number < entry.number]
+        return entry.superseded + len(earlier)
+
     def pause_s(self, jitter: float, retry_after_s: float = 0.0) -> float:
         """Return how long to wait after the last attempt; ``jitter`` is a number from 0 to 1."""
         if not self.failures:
@@ -126,11 +131,12 @@ class Backlog:
         self._after_success = True
         given_up = []
         for other in sorted(self._tried.values(), key=lambda one: one.number):
-            # An older state of an alarm is of no use to whoever has the newer one.
-            passed = other.alarm == entry.alarm and other.number < entry.number
             other.strikes += 1 if other.failures else 0
             other.failures = 0
-            if other.hopeless or passed:
+            if other.alarm == entry.alarm and other.number < entry.number:
+                self.superseded += 1  # whoever has the newer state has no use for the older
+                self._remove(other)
+            elif other.hopeless:
                 given_up.append(other)
                 self._remove(other)
         self._rest()

@@ -151,6 +151,7 @@ class WebhookConsumer:
             return None
         told = await self._store.told(entry.number)
         if told is None:
+            self._log.error("notice removed before it was delivered", number=entry.number)
             self._backlog.drop(entry)  # older than the outbox keeps
             return 0.0
         self.status.oldest_ns = self.status.oldest_ns or _recorded_ns(told)
@@ -198,7 +199,7 @@ class WebhookConsumer:
         return 0.0
 
     def _write(self, told: ToldRow, entry: Pending) -> str:
-        return self._writer.write(told, entry.superseded)
+        return self._writer.write(told, self._backlog.behind(entry))
 
     async def _delivered(self, entry: Pending) -> None:
         status = self.status
