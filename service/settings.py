@@ -135,6 +135,15 @@ class Settings(BaseSettings):
             raise ValueError(f"write host:port, such as 127.0.0.1:8080, not {listen!r}")
         return listen
 
+    @field_validator("webhooks")
+    @classmethod
+    def _check_webhooks(cls, webhooks: list[WebhookSettings]) -> list[WebhookSettings]:
+        names = [webhook.name for webhook in webhooks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"a webhook's name is there twice: {', '.join(twice)}")
+        return webhooks
+
     @field_validator("mqtt_url")
     @classmethod
     def _check_mqtt(cls, url: SecretStr) -> SecretStr:

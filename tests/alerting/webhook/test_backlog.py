@@ -137,16 +137,12 @@ def test_pauses_grow_to_five_minutes_and_heed_the_endpoint():
 
 
 @given(
-    entries=st.lists(
-        st.tuples(st.integers(0, 4), st.sampled_from(Grade)), min_size=1, max_size=12
-    ),
+    entries=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(Grade)), min_size=1, max_size=12),
     broken=st.sets(st.integers(1, 12), max_size=3),
     outage=st.integers(0, 30),
     catches_up=st.booleans(),
 )
-def test_every_notice_has_one_fate_and_each_alarm_goes_forward(
-    entries, broken, outage, catches_up
-):
+def test_every_notice_has_one_fate_and_each_alarm_goes_forward(entries, broken, outage, catches_up):
     made = backlog(
         *[(number, f"alarm {alarm}", grade) for number, (alarm, grade) in enumerate(entries, 1)]
     )
