@@ -5,6 +5,7 @@ import json
 import random
 
 import httpx
+import pytest
 from standardwebhooks import Webhook
 
 from tests.conftest import free_port
@@ -73,6 +74,7 @@ def look_at(service, receiver):
     assert "secret-path" not in refused.text
 
 
+@pytest.mark.timeout(300)  # four starts of the service
 async def test_kill_9_around_a_delivery_loses_no_notice_and_ids_stay(
     module_broker, small_city, sender, tmp_path
 ):
