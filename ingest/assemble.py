@@ -214,6 +214,10 @@ class Assembler:
             route.refusal = Refusal(Reason.FORMAT, detail)
         return route
 
+    def counted_as(self, gateway: str) -> str:
+        """Return the name that a gateway has in the books."""
+        return gateway if gateway in self._names or not gateway else self._count_unknown(gateway)
+
     def _count_unknown(self, gateway: str) -> str:
         if gateway in self._unknown:
             return gateway
