@@ -20,8 +20,7 @@ from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Command, Frame, Record, Refusal, Rows, Tick
 from domain.readings import Batch, Int64s, Judged, Latest, Readings
 from ingest.assemble import Assembler
-
-SNAPSHOT_VERSION = 1
+from service.snapshot_versions import SNAPSHOT_VERSION, migrate
 
 
 @dataclass(slots=True)
@@ -210,9 +209,11 @@ class Evaluator:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take a snapshot back; raises ``ValueError`` where it is of another version."""
-        if snapshot.get("version") != SNAPSHOT_VERSION:
-            raise ValueError(f"a snapshot of version {snapshot.get('version')} is not ours to read")
+        """Take a snapshot back, of this version or an earlier one.
+
+        Raises ``ValueError`` where it is none, ``NewerSnapshotError`` where it is of a later one.
+        """
+        snapshot = migrate(snapshot)
         revision = int(snapshot["revision"])
         self._use(self._load_catalogue(revision) if revision else Catalogue(revision=0))
         self._assembler.restore(snapshot["assembler"])
