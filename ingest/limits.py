@@ -55,9 +55,7 @@ class Bucket:
         now_s = self._clock()
         passed_s, self._filled_s = now_s - self._filled_s, now_s
         allowed = self._allowance
-        self._frames = min(
-            allowed.frames_burst, self._frames + passed_s * allowed.frames_per_s
-        )
+        self._frames = min(allowed.frames_burst, self._frames + passed_s * allowed.frames_per_s)
         self._bytes = min(allowed.bytes_burst, self._bytes + passed_s * allowed.bytes_per_s)
 
     def wait_s(self, size: int) -> float:

@@ -51,6 +51,8 @@ def tls_fault(error: Exception, url: BrokerUrl) -> str:
         if "alert" in reason:
             return f"{reason}: the broker does not accept our certificate (?cert=…&key=…)"
         return f"{reason}: the TLS handshake failed; does this port speak TLS?"
+    if url.tls and isinstance(error, ConnectionResetError):
+        return "the broker hung up on the TLS handshake; does this port speak TLS?"
     return ""
 
 

@@ -10,10 +10,10 @@ from storage.catalogue.arrange import arrange
 from storage.catalogue.build import (
     FeatureFaults,
     drafts_of,
+    gateway_faults,
     no_feature_faults,
     quantities_for,
     resolve_drafts,
-    gateway_faults,
 )
 from storage.catalogue.channels import Resolver
 from storage.catalogue.document import Faults

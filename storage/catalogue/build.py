@@ -161,7 +161,7 @@ def gateway_faults(
         if channel.gateway is not None:
             known_s = intervals_s.get(channel.gateway, channel.sample_interval_s)
             intervals_s[channel.gateway] = min(known_s, channel.sample_interval_s)
-    found = []
+    found: list[Channel] = []
     for gateway in site.gateways.values():
         facility = site.facilities.get(gateway.facility)
         if facility is None:
