@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.auth import Admin
+from api.auth import Administrator
 from api.context import Here
 from api.errors import not_found
 from api.lists import ListQuery, cut, from_store
@@ -114,16 +114,20 @@ async def list_dead_letters(
 @router.post(
     "/webhooks/{name}/dead-letters/{notice_id}/redeliver", summary="Send a dead letter again"
 )
-async def redeliver_dead_letter(here: Here, _key: Admin, name: str, notice_id: str) -> DeliveredOut:
+async def redeliver_dead_letter(
+    here: Here, key: Administrator, name: str, notice_id: str
+) -> DeliveredOut:
     """Send it once, under its old id; where the endpoint takes it, it is a dead letter no longer."""
     if _NOTICE_ID.fullmatch(notice_id) is None:
         raise not_found("dead letter", notice_id)
     await here.ports.webhooks.redeliver(name, notice_id)
+    await here.ports.audit.record(key.name, "redeliver", f"{name}/{notice_id}")
     return DeliveredOut(delivered=True, status=None)
 
 
 @router.post("/webhooks/{name}/test", summary="Send a signed test to an endpoint")
-async def test_webhook(here: Here, key: Admin, name: str) -> DeliveredOut:
+async def test_webhook(here: Here, key: Administrator, name: str) -> DeliveredOut:
     """Send a test; one that succeeds also enables an endpoint that had answered 410."""
     status = await here.ports.webhooks.test(name, key.name)
+    await here.ports.audit.record(key.name, "test-webhook", name)
     return DeliveredOut(delivered=True, status=status)
