@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         None, description="Becomes an admin key of the HTTP interface at the first start"
     )
+    viewer_key: SecretStr | None = Field(
+        None, description="Becomes a key that may only read: for Prometheus"
+    )
     clock: Literal["wall", "data"] = Field(
         "wall", description="'data' takes time from the readings: for recordings and simulation"
     )
