@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import sys
 
 TIMEOUT_S = 5.0
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  where to ask, not to listen
@@ -27,3 +29,15 @@ def ask(host: str, port: int, what: str) -> tuple[bool, str]:
         f"{check['name']}: {check['detail']}" for check in told.get("checks", ()) if not check["ok"]
     ]
     return False, "; ".join(faults) or "not well"
+
+
+def main() -> None:
+    """Ask the service of this container: quick, because nothing but this file is imported."""
+    host, _, port = os.environ.get("LIFELINE_HTTP_LISTEN", "127.0.0.1:8080").rpartition(":")
+    well, words = ask(host.strip("[]"), int(port), "live")
+    print(words, file=sys.stdout if well else sys.stderr)  # noqa: T201  a command's output
+    sys.exit(not well)
+
+
+if __name__ == "__main__":
+    main()
