@@ -20,11 +20,14 @@ T_co = TypeVar("T_co", covariant=True)
 class Refused(Exception):  # noqa: N818  a decision, not a defect
     """A request that the house refuses: ``status`` is HTTP's, ``remedy`` what to do about it."""
 
-    def __init__(self, status: int, problem: str, remedy: str = "") -> None:
+    def __init__(
+        self, status: int, problem: str, remedy: str = "", *, retry_after_s: int = 0
+    ) -> None:
         super().__init__(problem)
         self.status = status
         self.problem = problem
         self.remedy = remedy
+        self.retry_after_s = retry_after_s
 
 
 class Page(Protocol[T_co]):
@@ -247,6 +250,60 @@ class Keys(Protocol):
         """Return the key with this secret."""
 
 
+class GatewayKey(Protocol):
+    """A key of one gateway: it pushes frames and can do nothing else."""
+
+    @property
+    def gateway(self) -> str: ...
+    @property
+    def district(self) -> str: ...
+
+
+class GatewayKeys(Protocol):
+    """The keys that gateways have."""
+
+    async def find_gateway_key(self, secret: str) -> GatewayKey | None:
+        """Return the gateway's key with this secret."""
+
+
+class Intake(Protocol):
+    """Takes frames into the journal."""
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """The payload formats that are decoded."""
+
+    async def push(self, gateway: str, district: str, payload_format: str, payload: bytes) -> int:
+        """Return the row of a frame once it is durable; raises :class:`Refused` 429 or 503."""
+
+
+class AuditEntry(Protocol):
+    """One act of one person."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Audit(Protocol):
+    """Who did what to what, and when."""
+
+    async def record(self, author: str, action: str, target: str, detail: str = "") -> None:
+        """Write down an act that was done; ``detail`` never holds a secret."""
+
+    async def audit(self, cursor: str | None, limit: int) -> Page[AuditEntry]:
+        """Return acts, newest first. A cursor it cannot read raises ``ValueError``."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """Everything the interface is handed. ``registry`` is the process's metrics."""
@@ -259,5 +316,8 @@ class Ports:
     stream: Stream
     health: Health
     keys: Keys
+    gateway_keys: GatewayKeys
+    intake: Intake
+    audit: Audit
     alarm_text: Callable[[Alarm, Catalogue], Text]
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes what must be secret, once: passwords, keys, and certificates of an authority of your own.
 #
-#   sudo deploy/secrets.sh [NAME…]
+#   sudo deploy/secrets.sh [--demo] [NAME…]
 #
+# --demo lets the gateways of the simulated city in, too: never where real ones send.
 # NAME… are the names and addresses under which gateways and browsers reach this host, beside its own
 # name and localhost: they go into the server's certificate. What is there already is never changed;
 # to renew a secret, remove its file and run this again, then restart who reads it (docs/deploy.md).
@@ -13,6 +14,8 @@ set -euo pipefail
 umask 077
 cd "$(dirname "$0")"
 root=${SECRETS_DIR:-secrets}
+demo=no
+if [ "${1:-}" = --demo ]; then demo=yes; shift; fi
 command -v openssl >/dev/null || { echo "openssl is not installed: apt-get install openssl" >&2; exit 1; }
 
 random() { openssl rand -hex 32; }
@@ -46,13 +49,35 @@ random | put influxdb/token
 random | put influxdb/reader_password
 value influxdb/reader_password | put grafana/influxdb_password
 random | put grafana/admin_password
-random | put mosquitto/lifeline_password
+random | put broker/lifeline_password
 
 # ---- URLs with passwords in them
 ca=/run/secrets/ca.crt
-printf 'mqtts://lifeline:%s@mosquitto:8883?ca=%s\n' "$(value mosquitto/lifeline_password)" "$ca" | put lifeline/mqtt_url
+printf 'mqtts://lifeline:%s@mosquitto:8883?ca=%s\n' "$(value broker/lifeline_password)" "$ca" | put lifeline/mqtt_url
 printf 'postgresql://lifeline:%s@postgres:5432/lifeline\n' "$(value postgres/password)" | put lifeline/state_url
 printf 'influxdb2://%s@influxdb:8086/lifeline/lifeline\n' "$(value influxdb/token)" | put lifeline/archive_url
+
+# ---- the broker's users; `lifeline gateway add --password-file` adds the gateways
+# hashed USER: standard input, a password, becomes a line as mosquitto_passwd writes it.
+hashed() {
+  local password salt
+  password=$(cat)
+  salt=$(openssl rand -base64 12)
+  printf '%s:$7$101$%s$%s\n' "$1" "$salt" \
+    "$(openssl kdf -keylen 64 -binary -kdfopt digest:SHA512 -kdfopt "pass:$password" -kdfopt iter:101 \
+        -kdfopt "hexsalt:$(base64 -d <<<"$salt" | od -An -v -tx1 | tr -d ' \n')" PBKDF2 | base64 -w0)"
+}
+value broker/lifeline_password | hashed lifeline | put broker/passwords
+if [ $demo = yes ]; then
+  for gateway in $(sed -n 's/^  - {id: \(gw-[a-z-]*\),.*/\1/p' ../config/sites/demo.yaml); do
+    grep -qs "^$gateway:" "$root/simulators/passwords" && continue
+    password=$(random)
+    mkdir -p "$root/simulators"
+    printf '%s:%s\n' "$gateway" "$password" >>"$root/simulators/passwords"
+    printf %s "$password" | hashed "$gateway" >>"$root/broker/passwords"
+    echo "let $gateway in"
+  done
+fi
 
 # ---- an authority, and the server's certificate
 if [ ! -e "$root/authority/ca.crt" ]; then
@@ -99,6 +124,13 @@ find "$root" -type d -exec chmod 0700 {} +
 find "$root" -type f -exec chmod 0600 {} +
 give lifeline 10001
 give mosquitto 1883
+# The broker reads its users, the service writes them: the folder's group is the broker's, and stays
+# that of files made in it.
+chmod 2750 "$root/broker"
+chmod 0640 "$root/broker/passwords"
+chmod 0400 "$root/broker/lifeline_password"
+if [ "$(id -u)" -eq 0 ]; then chown 10001:1883 "$root/broker" "$root/broker/passwords"; fi
+[ ! -d "$root/simulators" ] || give simulators 10001
 give influxdb 1000
 give prometheus 65534
 give grafana 472

@@ -1,7 +1,7 @@
 """The books of ingest: where every frame and every reading of a gateway went.
 
 Two units, and each balances per gateway:
-frames = decoded + duplicate + undecodable; readings in decoded frames = stored (of which late) +
+frames = decoded + duplicate + undecodable + refused; readings in decoded frames = stored (of which late) +
 unregistered + rejected + quarantined + pending.
 """
 
@@ -24,6 +24,7 @@ class Fate(StrEnum):
     DECODED = "decoded"
     DUPLICATE = "duplicate"
     UNDECODABLE = "undecodable"
+    REFUSED = "refused"  # before the journal: over the gateway's limits
     STORED = "stored"
     LATE = "late"  # of the stored and pending
     PENDING = "pending"  # judged, and on the way to the archive
@@ -33,7 +34,7 @@ class Fate(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a frame was undecodable, or a reading rejected or quarantined."""
+    """Why a frame was undecodable or refused, or a reading rejected or quarantined."""
 
     NONE = ""
     TOPIC = "topic"  # not one of ours, or of a gateway's
@@ -45,6 +46,7 @@ class Reason(StrEnum):
     VALUE_TYPE = "value-type"
     NOT_FINITE = "not-finite"
     TIME = "time"  # unreadable, or out of the years 1970 to 2261
+    RATE = "rate"  # more frames or bytes than the gateway may send
     FUTURE = "future"  # more than 5 min ahead of the received time
 
 

@@ -18,7 +18,7 @@ from domain.accounting import Account, Fate, Ingested, Reason, Reject, Sighting,
 from domain.catalogue import Catalogue
 from domain.journal import Frame
 from domain.readings import FLAG_FUTURE, Batch
-from domain.time import format_rfc3339
+from domain.time import NS_PER_S, format_rfc3339
 from ingest.columns import Columns
 from ingest.duplicates import DuplicateWindow
 from ingest.topics import Topic, TopicError, parse_topic
@@ -29,6 +29,11 @@ UNKNOWN_GATEWAYS_MAX = 1_000
 OTHER_GATEWAY = "other"
 SIGHTED_NAMES_MAX = 2_000
 """Names of one frame that are shown in the inbox, each; readings of further ones are but counted."""
+
+LISTED_PER_S = 100
+"""Entries of the quarantine within a second of received time, each gateway; all that is refused is
+counted, but a flood of nonsense must not keep the state database from its work."""
+LISTED_PER_S_IN_ALL = 1_000
 
 _EXCERPT_BYTES = 256
 _TOPIC_LENGTH_SHOWN = 512
@@ -70,6 +75,26 @@ class _Seen:
     last_seen_ns: int
     last_time_ns: int
     last_value: float
+
+
+@dataclass(slots=True)
+class _Listed:
+    """How many entries of the quarantine were made within one second of received time."""
+
+    second: int = 0
+    by_gateway: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+
+    def has_room(self, reject: Reject) -> bool:
+        """Count an entry; return False where its second has too many already."""
+        second = reject.received_ns // NS_PER_S
+        if second != self.second:
+            self.second, self.by_gateway, self.total = second, Counter(), 0
+        if self.total >= LISTED_PER_S_IN_ALL or self.by_gateway[reject.gateway] >= LISTED_PER_S:
+            return False
+        self.by_gateway[reject.gateway] += 1
+        self.total += 1
+        return True
 
 
 class _Step:
@@ -117,6 +142,7 @@ class Assembler:
     def __init__(self, catalogue: Catalogue) -> None:
         self._window = DuplicateWindow()
         self._unknown: dict[str, None] = {}
+        self._listed = _Listed()
         self.change_catalogue(catalogue)
 
     def change_catalogue(self, catalogue: Catalogue) -> None:
@@ -141,6 +167,7 @@ class Assembler:
         batch = step.columns.batch()
         batch.heard, batch.status = list(step.heard), step.status
         self._quarantine_future(step, batch, first_seq, frames)
+        step.rejects = [reject for reject in step.rejects if self._listed.has_room(reject)]
         return batch, _close(step)
 
     def _take_data(
@@ -214,6 +241,10 @@ class Assembler:
             route.refusal = Refusal(Reason.FORMAT, detail)
         return route
 
+    def counted_as(self, gateway: str) -> str:
+        """Return the name that a gateway has in the books."""
+        return gateway if gateway in self._names or not gateway else self._count_unknown(gateway)
+
     def _count_unknown(self, gateway: str) -> str:
         if gateway in self._unknown:
             return gateway
@@ -257,12 +288,19 @@ class Assembler:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is remembered between steps: recent hashes, unknown gateways."""
-        return {"window": self._window.snapshot(), "unknown_gateways": list(self._unknown)}
+        return {
+            "window": self._window.snapshot(),
+            "unknown_gateways": list(self._unknown),
+            "listed": {"second": self._listed.second, "by_gateway": dict(self._listed.by_gateway)},
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take a snapshot back; raises ``ValueError`` where it is torn."""
         self._window.restore(snapshot["window"])
         self._unknown = dict.fromkeys(snapshot["unknown_gateways"])
+        listed = snapshot["listed"]
+        counts = Counter(listed["by_gateway"])
+        self._listed = _Listed(int(listed["second"]), counts, counts.total())
         self._routes = {}
 
 

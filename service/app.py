@@ -18,10 +18,12 @@ from api.app import create_app, end_streams
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
 from service import notify, pipeline
 from service.archiving import Archiver
+from service.auditing import Auditor
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
@@ -29,6 +31,7 @@ from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
+from service.push import PushIntake
 from service.recovery import SnapshotKeeper, restore, run_again
 from service.settings import Settings
 from service.supervise import Supervisor
@@ -37,6 +40,7 @@ from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.catalogue.revisions import CatalogueStore
+from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
 from storage.keys import KeyStore
 from storage.outbox import waiting_notices
@@ -88,7 +92,8 @@ async def serve(settings: Settings) -> None:
             lambda: evaluator.catalogue,
         )
         await catalogues.import_files()
-        source = await stack.enter_async_context(_source(settings, clock))
+        limits = settings.limits()
+        source = await stack.enter_async_context(_source(settings, clock, limits))
 
         _start_pipeline(supervisor, source, stores, judgement, clock)
         health = _health(supervisor, source, stores, judgement, catalogues)
@@ -104,6 +109,9 @@ async def serve(settings: Settings) -> None:
                 stream=judgement.broadcast,
                 health=health,
                 keys=keys,
+                gateway_keys=GatewayKeyStore(stores.state),
+                intake=PushIntake(stores.journal, clock, limits),
+                audit=Auditor(stores.state),
                 alarm_text=alarm_text,
                 registry=_registry(settings, stores, judgement, watch),
             ),
@@ -218,16 +226,19 @@ def _registry(
     return registry
 
 
-def _source(settings: Settings, clock: Clock) -> Source:
+def _source(settings: Settings, clock: Clock, limits: Limits) -> Source:
     return Source(
         settings.mqtt_url.get_secret_value(),
         client_id=settings.mqtt_client_id,
         clock=clock.now_ns,
+        limits=limits,
     )
 
 
 async def _guard(settings: Settings, keys: KeyStore) -> None:
     """Keep the key of the first start; refuse to listen beyond loopback without any key."""
+    for file in settings.exposed_files():
+        log.warning("every user of this machine may read this secret: chmod o= it", file=file)
     if settings.admin_key is not None:
         await keys.ensure_admin_key(settings.admin_key.get_secret_value())
     if settings.viewer_key is not None:

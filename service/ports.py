@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,7 +17,6 @@ from service.committing import Committer, books
 from service.evaluator import Evaluator
 from storage import alarmlist
 from storage.alarms import AlarmStore
-from storage.gateways import GatewayStatus
 from storage.pages import Page
 from storage.state import StateEngine
 
@@ -51,6 +50,20 @@ class LivePicture:
 
 AnyAlarmFilter = AlarmFilter | alarmlist.AlarmFilter
 FILTER_FIELDS = tuple(field.name for field in fields(alarmlist.AlarmFilter))
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """A gateway's own word, and when anything came from it.
+
+    ``online`` is ``None`` until it has said either; ``last_heard_ns`` is the received time of its
+    newest frame (0: none); ``since_ns`` when ``online`` became what it is.
+    """
+
+    gateway: str
+    online: bool | None
+    last_heard_ns: int
+    since_ns: int
 
 
 class StoreView(AlarmStore):

@@ -1,12 +1,14 @@
 """Settings: one TOML file, and environment variables of the same names (LIFELINE_…)."""
 
 import json
+import math
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -16,6 +18,9 @@ from pydantic_settings import (
 )
 
 from ingest.broker_url import BrokerUrl
+from ingest.groups import PAYLOAD_BYTES_WHOLE
+from ingest.limits import Allowance, Limits
+from service.secret_files import SecretFiles, exposed_files, is_secret
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +30,15 @@ class SettingsError(Exception):
     """The settings make no sense; the message names each that is wrong, and the remedy."""
 
 
+class GatewayLimit(BaseModel, extra="forbid"):
+    """Limits of one gateway; what is left out is as for all. 0 is no limit."""
+
+    frames_per_s: float | None = Field(None, ge=0)
+    bytes_per_s: float | None = Field(None, ge=0)
+    frames_burst: float | None = Field(None, ge=0)
+    bytes_burst: float | None = Field(None, ge=0)
+
+
 class Settings(BaseSettings):
     """Everything the service can be told. The environment wins over the file."""
 
@@ -32,7 +46,7 @@ class Settings(BaseSettings):
 
     mqtt_url: SecretStr = Field(
         SecretStr("mqtt://127.0.0.1:1883"),
-        description="The broker: mqtt[s]://[user:password@]host:port",
+        description="The broker: mqtt[s]://[user:password@]host:port[?ca=&cert=&key=]",
     )
     mqtt_client_id: str = Field(
         "lifeline", description="The identity of the persistent session at the broker"
@@ -64,6 +78,23 @@ class Settings(BaseSettings):
     viewer_key: SecretStr | None = Field(
         None, description="Becomes a key that may only read: for Prometheus"
     )
+    gateway_frames_per_s: float = Field(
+        2_000.0, ge=0, description="Frames that a gateway may send for long; 0 is no limit"
+    )
+    gateway_frames_burst: float = Field(
+        200_000.0, ge=0, description="And how many at once, as after an outage; 0 is no limit"
+    )
+    gateway_bytes_per_s: float = Field(
+        16_777_216.0, ge=0, description="Bytes of payload that a gateway may send for long"
+    )
+    gateway_bytes_burst: float = Field(
+        2_147_483_648.0, ge=0, description="And how many at once, as after an outage"
+    )
+    gateway_limits: dict[str, GatewayLimit] = Field(
+        default_factory=dict,
+        description="Other limits for single gateways, by id: frames_per_s, frames_burst, "
+        "bytes_per_s, bytes_burst",
+    )
     clock: Literal["wall", "data"] = Field(
         "wall", description="'data' takes time from the readings: for recordings and simulation"
     )
@@ -79,11 +110,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources, the strongest first: arguments, environment, the TOML file."""
+        """Return the sources, the strongest first.
+
+        They are arguments, environment, the files of secrets it names, and the TOML file.
+        """
         del dotenv_settings, file_secret_settings
         file = os.environ.get("LIFELINE_SETTINGS")
         toml = TomlConfigSettingsSource(settings_cls, Path(file) if file else None)
-        return init_settings, env_settings, toml
+        return init_settings, env_settings, SecretFiles(settings_cls), toml
 
     @property
     def http_host(self) -> str:
@@ -99,6 +133,41 @@ class Settings(BaseSettings):
     def open_reads(self) -> bool:
         """Whether reading needs no key: on loopback only."""
         return self.http_host in LOOPBACK
+
+    def limits(self) -> Limits:
+        """Return what gateways may send; with the data's clock, whatever they like."""
+        if self.clock == "data":  # time runs otherwise there, and nobody else is to be protected
+            return Limits()
+        default = GatewayLimit(
+            frames_per_s=self.gateway_frames_per_s,
+            bytes_per_s=self.gateway_bytes_per_s,
+            frames_burst=self.gateway_frames_burst,
+            bytes_burst=self.gateway_bytes_burst,
+        ).model_dump()
+        own = {
+            name: _allowance({**default, **limit.model_dump(exclude_none=True)})
+            for name, limit in self.gateway_limits.items()
+        }
+        return Limits(_allowance(default), own)
+
+    def exposed_files(self) -> list[str]:
+        """Return the files of secrets that every user of this machine may read."""
+        return exposed_files(type(self), os.environ, self._other_secret_files())
+
+    def _other_secret_files(self) -> Iterator[str]:
+        file = os.environ.get("LIFELINE_SETTINGS", "")
+        if file:
+            named = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+            if any(is_secret(field) for name, field in self.fields() if name in named):
+                yield file
+        key = BrokerUrl.parse(self.mqtt_url.get_secret_value()).key_file
+        if key:
+            yield key
+
+    @classmethod
+    def fields(cls) -> list[tuple[str, Any]]:
+        """Return the settings by name."""
+        return list(cls.model_fields.items())
 
     @field_validator("catalogue", mode="before")
     @classmethod
@@ -156,6 +225,17 @@ class Settings(BaseSettings):
         if self.archive_url is None:
             return self.data_dir / "archive"
         return Path(self.archive_url.get_secret_value().partition("://")[2])
+
+
+def _allowance(numbers: dict[str, float]) -> Allowance:
+    """Return the limits of a gateway; 0 becomes infinity, and a burst holds a second at least."""
+    given = {name: value or math.inf for name, value in numbers.items()}
+    return Allowance(
+        given["frames_per_s"],
+        given["bytes_per_s"],
+        max(given["frames_burst"], given["frames_per_s"]),
+        max(given["bytes_burst"], given["bytes_per_s"], float(PAYLOAD_BYTES_WHOLE)),
+    )
 
 
 def load_settings(**given: object) -> Settings:

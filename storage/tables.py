@@ -152,15 +152,6 @@ inbox = Table(
     Index(None, "last_seen_ns", "gateway", "channel_name"),
 )
 
-gateway_status = Table(
-    "gateway_status",
-    metadata,
-    Column("gateway", String, primary_key=True),
-    Column("online", Boolean),
-    Column("last_heard_ns", BigInteger, nullable=False),
-    Column("since_ns", BigInteger, nullable=False),
-)
-
 api_keys = Table(
     "api_keys",
     metadata,
@@ -198,4 +189,15 @@ adoptions = Table(
     Column("gateway", String, primary_key=True),
     Column("sent_as", String, primary_key=True),
     Column("document", LargeBinary, nullable=False),
+)
+
+gateway_keys = Table(
+    "gateway_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("gateway", String, nullable=False),
+    Column("district", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("made_at_ns", BigInteger, nullable=False),
+    Index(None, "gateway", "made_at_ns"),
 )

@@ -303,7 +303,7 @@ async def answer_only_version_3(reader, writer, *, meets_5):
 
 @pytest.mark.parametrize("meets_5", ["refusal", "hanging up", "silence"])
 async def test_a_broker_of_the_old_version_is_spoken_to_in_its_own(meets_5, monkeypatch):
-    monkeypatch.setattr("ingest.source._ANSWER_TIMEOUT_S", 1)
+    monkeypatch.setattr("ingest.connection._ANSWER_TIMEOUT_S", 1)
     handlers = []
 
     async def handle(reader, writer):

@@ -1,5 +1,8 @@
 """Tables of a deployed service, one function for each concern."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -8,7 +11,47 @@ depends_on = None
 
 def upgrade() -> None:
     """Add what a deployed service keeps beside alarms and books."""
+    _create_gateway_keys()
+    _drop_gateway_status()
 
 
 def downgrade() -> None:
     """Take it away again."""
+    _create_gateway_status()
+    _drop_gateway_keys()
+
+
+def _create_gateway_keys() -> None:
+    op.create_table(
+        "gateway_keys",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("gateway", sa.String(), nullable=False),
+        sa.Column("district", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("made_at_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gateway_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_gateway_keys_digest")),
+    )
+    op.create_index(
+        op.f("ix_gateway_keys_gateway_made_at_ns"), "gateway_keys", ["gateway", "made_at_ns"]
+    )
+
+
+def _drop_gateway_keys() -> None:
+    op.drop_table("gateway_keys")
+
+
+def _drop_gateway_status() -> None:
+    """Let go of a table that nothing ever wrote: the evaluator's snapshot has the gateways."""
+    op.drop_table("gateway_status")
+
+
+def _create_gateway_status() -> None:
+    op.create_table(
+        "gateway_status",
+        sa.Column("gateway", sa.String(), nullable=False),
+        sa.Column("online", sa.Boolean(), nullable=True),
+        sa.Column("last_heard_ns", sa.BigInteger(), nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("gateway", name=op.f("pk_gateway_status")),
+    )
