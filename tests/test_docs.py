@@ -158,8 +158,9 @@ def test_decisions_are_numbered_and_listed():
     pages = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
     listed = LINK.findall((folder / "README.md").read_text(encoding="utf-8"))
     assert [path.name for path in pages] == listed
-    for number, path in enumerate(pages, 1):
-        assert path.name.startswith(f"{number:04d}-")
+    numbers = [int(path.name[:4]) for path in pages]
+    assert len(set(numbers)) == len(numbers)
+    for number, path in zip(numbers, pages, strict=True):
         assert path.read_text(encoding="utf-8").startswith(f"# {number}. ")
 
 

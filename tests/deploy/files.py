@@ -12,7 +12,7 @@ from service.settings import ROOT, Settings
 DEPLOY = ROOT / "deploy"
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
-METRIC = re.compile(r"\b((?:lifeline|process)_[a-z_]+)\b(?!\s*=)")
+METRIC = re.compile(r"\b(?:lifeline|process)_[a-z_]+")
 
 
 @cache

@@ -121,9 +121,20 @@ def test_everything_declared_is_used():
 def test_every_file_mounted_is_there_and_cannot_be_written(service):
     for volume in service.get("volumes", ()):
         path = host_path(volume)
-        if path is not None:
+        if path is None:
+            continue
+        if path.is_relative_to(DEPLOY / "secrets"):  # secrets.sh makes them: test_secrets.py
+            assert path == DEPLOY / "secrets" / "broker"
+        else:
             assert path.exists(), volume
             assert volume.endswith(":ro"), volume
+
+
+def test_only_lifeline_writes_the_broker_s_users():
+    for name, service in compose()["services"].items():
+        for volume in service.get("volumes", ()):
+            if "deploy/secrets" in volume and not volume.endswith(":ro"):
+                assert name in ("lifeline", "lifeline-standby")
 
 
 def test_every_file_named_under_run_secrets_is_handed_over(service):

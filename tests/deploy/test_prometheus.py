@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.settings import ROOT
 from tests.deploy.files import DEPLOY, alerts, compose, metrics_in
-from tests.service.running import Sender, Service, wait_for
+from tests.service.running import Sender, wait_for
 from tests.test_docs import anchors_of
 from tools import dashboards
 
@@ -18,35 +18,26 @@ PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
 
 
 @pytest.fixture(scope="module")
-def shown(broker, tmp_path_factory):
+def shown(running, broker):
     """Return the samples that a service with some traffic shows: name to sets of labels."""
-    from tests.service.running import SMALL_CITY  # noqa: PLC0415
-
-    folder = tmp_path_factory.mktemp("shown")
-    (folder / "city.yaml").write_text(SMALL_CITY, encoding="utf-8")
-    service = Service(folder / "service", broker.url, [folder / "city.yaml"], {"mqtt_client_id": "shown"})
-    service.start()
     sender = Sender(broker.port, "shown-sender")
-    try:
-        sender.reading("gw-bridge", "D1", 155.5)
-        sender.send("lifeline/v1/north/gw-bridge/data/json", b"{")
-        service.wait_for_alarm("bridge/test/deflection")
+    sender.reading("gw-bridge", "D1", 155.5)
+    sender.send("lifeline/v1/north/gw-bridge/data/json", b"{")
+    running.wait_for_alarm("bridge/test/deflection")
+    sender.close()
 
-        def fetched():
-            samples = {}
-            text = service.http.get(f"{service.url}/metrics").text
-            for family in text_string_to_metric_families(text):
-                for sample in family.samples:
-                    samples.setdefault(sample.name, []).append(sample.labels)
-            # The checks and the outbox are asked every few seconds.
-            told = {"lifeline_check_ok", "lifeline_outbox_waiting"} <= samples.keys()
-            fates = {labels["fate"] for labels in samples.get("lifeline_ingested_total", ())}
-            return samples if told and "undecodable" in fates else None
+    def fetched():
+        samples = {}
+        text = running.http.get(f"{running.url}/metrics").text
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                samples.setdefault(sample.name, []).append(sample.labels)
+        # The checks and the outbox are asked every few seconds.
+        told = {"lifeline_check_ok", "lifeline_outbox_waiting"} <= samples.keys()
+        fates = {labels["fate"] for labels in samples.get("lifeline_ingested_total", ())}
+        return samples if told and "undecodable" in fates else None
 
-        yield wait_for(fetched, "all metrics are shown")
-    finally:
-        sender.close()
-        assert service.close() == 0
+    return wait_for(fetched, "all metrics are shown")
 
 
 def queries():
@@ -60,7 +51,9 @@ def queries():
 EXPRESSIONS = [*((name, rule["expr"]) for name, rule in alerts().items()), *queries()]
 
 
-@pytest.mark.parametrize(("where", "expression"), EXPRESSIONS, ids=[where for where, _ in EXPRESSIONS])
+@pytest.mark.parametrize(
+    ("where", "expression"), EXPRESSIONS, ids=[where for where, _ in EXPRESSIONS]
+)
 def test_every_metric_named_is_shown_with_the_labels_named(shown, where, expression):
     assert metrics_in(expression) or "up{" in expression
     for metric in metrics_in(expression):
@@ -69,7 +62,9 @@ def test_every_metric_named_is_shown_with_the_labels_named(shown, where, express
         for label, value in re.findall(r'(\w+)="([^"$]+)"', chosen):
             if label in ("instance", "job"):  # Prometheus' own
                 continue
-            assert value in {labels.get(label) for labels in shown[metric]}, f"{where}: {label}={value}"
+            assert value in {labels.get(label) for labels in shown[metric]}, (
+                f"{where}: {label}={value}"
+            )
 
 
 def test_every_alert_says_how_urgent_it_is_and_what_is_the_matter():
@@ -95,7 +90,9 @@ def test_prometheus_reads_the_rules_and_asks_with_the_key_that_it_is_given():
     settings = yaml.safe_load(PROMETHEUS.read_text(encoding="utf-8"))
     assert settings["rule_files"] == ["alerts.yml"]
     (job,) = settings["scrape_configs"]
-    given = {f"/run/secrets/{one['target']}" for one in compose()["services"]["prometheus"]["secrets"]}
+    given = {
+        f"/run/secrets/{one['target']}" for one in compose()["services"]["prometheus"]["secrets"]
+    }
     assert job["authorization"]["credentials_file"] in given
     (found,) = job["dns_sd_configs"]
     assert found["names"] == compose()["services"]["lifeline"]["networks"]["inside"]["aliases"]
@@ -120,7 +117,9 @@ def test_dashboards_are_up_to_date_and_their_data_sources_are_provisioned(name):
 def test_grafana_s_files_are_where_its_container_looks():
     grafana = compose()["services"]["grafana"]
     given = {f"/run/secrets/{one['target']}" for one in grafana["secrets"]}
-    sources = (DEPLOY / "grafana" / "provisioning" / "datasources" / "lifeline.yaml").read_text("utf-8")
+    sources = (DEPLOY / "grafana" / "provisioning" / "datasources" / "lifeline.yaml").read_text(
+        "utf-8"
+    )
     assert set(re.findall(r"\$__file\{([^}]+)\}", sources)) <= given
     provider = yaml.safe_load(
         (DEPLOY / "grafana" / "provisioning" / "dashboards" / "lifeline.yaml").read_text("utf-8")
@@ -131,5 +130,5 @@ def test_grafana_s_files_are_where_its_container_looks():
     assert (DEPLOY / "grafana" / "dashboards" / home.rpartition("/")[2]).exists()
 
 
-def test_anchors_of_the_runbook_are_linked_right():
+def test_every_alert_leads_to_its_section():
     assert {name.lower() for name in alerts()} <= anchors_of(RUNBOOK)

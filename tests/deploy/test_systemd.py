@@ -49,10 +49,15 @@ def test_systemd_finds_no_fault_and_little_exposure(tmp_path):
     unit = tmp_path / UNIT.name
     text = UNIT.read_text(encoding="utf-8")
     # What a host has and this machine need not have: the program and its user.
-    for theirs, here in (("/opt/lifeline/.venv/bin/lifeline", "/bin/true"), ("file:///opt", "file:///etc")):
+    for theirs, here in (
+        ("/opt/lifeline/.venv/bin/lifeline", "/bin/true"),
+        ("file:///opt", "file:///etc"),
+    ):
         text = text.replace(theirs, here)
     unit.write_text(text, encoding="utf-8")
-    told = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False
+    )
     assert told.returncode == 0, told.stderr
     assert UNIT.name not in told.stderr, told.stderr
     exposed = subprocess.run(

@@ -58,7 +58,7 @@ async def test_without_a_certificate_or_with_a_strangers_the_certificate_port_is
     own = stranger.client("lifeline")
     without = f"mqtts://127.0.0.1:{edge.certificate_port}?ca={edge.authority.file}"
     for url in (without, edge.certificate_url(own)):
-        assert "connected" != await outcome(url)
+        assert await outcome(url) != "connected"
 
 
 async def test_an_expired_client_certificate_does_not_come_in(edge):
