@@ -23,7 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.broker_url import BrokerUrl
 from ingest.publish import parse_publish
-from ingest.tls import client_context
+from ingest.tls import client_context, tls_fault
 from ingest.topics import SUBSCRIPTION
 
 _RECEIVE_MAXIMUM = 65_535
@@ -65,6 +65,7 @@ class _Client(mqtt.Client):
         self._buffer = b""
         self._position = 0
         self._ended = False
+        self.fault: OSError | None = None  # what broke the connection
 
     def fill(self) -> None:
         """Read what the socket has, up to a bound."""
@@ -82,7 +83,7 @@ class _Client(mqtt.Client):
             pass
         except OSError as error:
             log.info("broker connection broke", error=str(error))
-            self._ended = True
+            self._ended, self.fault = True, error
         self._buffer, self._position = b"".join(chunks), 0
         self._last_bytes_received = time.monotonic()
 
@@ -124,6 +125,15 @@ class _Client(mqtt.Client):
             raise BlockingIOError
         self._position += len(data)
         return data
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        try:
+            return super()._sock_send(buf)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            self.fault = error
+            raise
 
     def settle(self, packet_ids: Sequence[int]) -> None:
         """Send a PUBACK for each packet id, all in one write."""
@@ -217,7 +227,10 @@ class Connection:
             self._set_subscribed()
 
     def _on_disconnect(self, _client: Any, _data: Any, _how: Any, reason: Any, *_rest: Any) -> None:
-        self.refusal = self.refusal or str(reason)
+        # In TLS 1.3 our certificate is refused only when we think that we are connected.
+        fault = self.client.fault
+        told = tls_fault(fault, self._url) if fault is not None and not self.subscribed else ""
+        self.refusal = self.refusal or told or str(reason)
         self.ended.set()
 
     def _on_socket_close(self, _client: mqtt.Client, _data: Any, _sock: Any) -> None:

@@ -6,6 +6,7 @@ from ingest.broker_url import BrokerUrl
 
 _EXPIRED, _NOT_YET = 10, 9  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and _NOT_YET_VALID
 _UNTRUSTED = (2, 18, 19, 20, 21)  # X509_V_ERR_… of issuers that are not known, or sign themselves
+_HANDSHAKE = "does this port speak TLS, and does it accept our certificate?"
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
 
 
@@ -50,9 +51,9 @@ def tls_fault(error: Exception, url: BrokerUrl) -> str:
         reason = (error.reason or str(error)).replace("_", " ").lower()
         if "alert" in reason:
             return f"{reason}: the broker does not accept our certificate (?cert=…&key=…)"
-        return f"{reason}: the TLS handshake failed; does this port speak TLS?"
-    if url.tls and isinstance(error, ConnectionResetError):
-        return "the broker hung up on the TLS handshake; does this port speak TLS?"
+        return f"{reason}: {_HANDSHAKE}"
+    if url.tls and isinstance(error, ConnectionResetError | BrokenPipeError):
+        return f"the broker hung up: {_HANDSHAKE}"
     return ""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.key_commands import gateway_app, keys_app
 from service.settings import ROOT, Settings, SettingsError, load_settings
 
 RECORDINGS = ("trout_creek_bridge_gauge", "metec_methane_stanford", "openlab_bridge_run_1")
@@ -19,6 +20,8 @@ app = typer.Typer(
 )
 catalogue_app = typer.Typer(help="The catalogue of facilities, channels and limits.")
 app.add_typer(catalogue_app, name="catalogue", no_args_is_help=True)
+app.add_typer(gateway_app, name="gateway", no_args_is_help=True)
+app.add_typer(keys_app, name="keys", no_args_is_help=True)
 
 Files = Annotated[list[Path], typer.Argument(help="Catalogue files (YAML).")]
 

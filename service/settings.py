@@ -42,7 +42,7 @@ class GatewayLimit(BaseModel, extra="forbid"):
 class Settings(BaseSettings):
     """Everything the service can be told. The environment wins over the file."""
 
-    model_config = SettingsConfigDict(env_prefix="LIFELINE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="LIFELINE_", env_ignore_empty=True, extra="forbid")
 
     mqtt_url: SecretStr = Field(
         SecretStr("mqtt://127.0.0.1:1883"),

@@ -58,12 +58,12 @@ async def test_without_a_certificate_or_with_a_strangers_the_certificate_port_is
     own = stranger.client("lifeline")
     without = f"mqtts://127.0.0.1:{edge.certificate_port}?ca={edge.authority.file}"
     for url in (without, edge.certificate_url(own)):
-        assert await outcome(url) != "connected"
+        assert "accept our certificate" in await outcome(url)
 
 
 async def test_an_expired_client_certificate_does_not_come_in(edge):
     old = edge.authority.client("lifeline", expired=True, label="expired-client")
-    assert await outcome(edge.certificate_url(old)) != "connected"
+    assert "accept our certificate" in await outcome(edge.certificate_url(old))
 
 
 async def test_a_broker_signed_by_another_authority_is_not_believed(edge, stranger):
@@ -113,4 +113,4 @@ async def test_a_key_with_a_pass_phrase_is_refused_and_asks_nobody(edge, tmp_pat
 
 
 async def test_a_port_without_tls_says_so(broker):
-    assert "does this port speak TLS?" in await outcome(f"mqtts://127.0.0.1:{broker.port}")
+    assert "does this port speak TLS," in await outcome(f"mqtts://127.0.0.1:{broker.port}")
