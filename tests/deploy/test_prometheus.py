@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from tests.test_docs import anchors_of
 from tools import dashboards
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
+PLAYED = ROOT / "tests" / "deploy" / "alerts.yml"
 PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
 
 
@@ -65,6 +68,16 @@ def test_every_metric_named_is_shown_with_the_labels_named(shown, where, express
             assert value in {labels.get(label) for labels in shown[metric]}, (
                 f"{where}: {label}={value}"
             )
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
+def test_rules_fire_where_they_should():
+    for command in (
+        ["check", "rules", DEPLOY / "prometheus" / "alerts.yml"],
+        ["test", "rules", PLAYED],
+    ):
+        done = subprocess.run(["promtool", *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_alert_says_how_urgent_it_is_and_what_is_the_matter():
