@@ -77,7 +77,6 @@ class Groups:
         if (
             group is None
             or group.connection != connection
-            or group.refusals
             or group.size + size > GROUP_BYTES_MAX
             or len(group.frames) >= GROUP_FRAMES_MAX
         ):
@@ -110,22 +109,21 @@ class Groups:
         self._refused = _Refused()
 
     def tell_refused(self, connection: int, now_ns: int) -> None:
-        """Make a group of what was refused by this connection and is not told yet."""
+        """Tell, with the group that waits last, what this connection brought and was refused."""
         if self._refused.connection != connection:
             self._forget_refused()
             return
         refused, self._refused = self._refused, _Refused()
-        self._waiting.append(
-            Gathered(
-                refused.connection,
-                refusals=[
-                    Refusal(gateway, Reason.RATE, frames, size, now_ns)
-                    for gateway, (frames, size) in refused.by_gateway.items()
-                ],
-                packet_ids=refused.packet_ids,
-                refused_frames=refused.frames,
-            )
-        )
+        group = self._waiting[-1] if self._waiting else None
+        if group is None or group.connection != connection:
+            group = Gathered(connection)
+            self._waiting.append(group)
+        group.refusals += [
+            Refusal(gateway, Reason.RATE, frames, size, now_ns)
+            for gateway, (frames, size) in refused.by_gateway.items()
+        ]
+        group.packet_ids += refused.packet_ids
+        group.refused_frames += refused.frames
 
     def pop(self) -> Gathered:
         """Return the oldest group; raises ``IndexError`` where there is none."""

@@ -11,6 +11,7 @@ from api.app import create_app
 from api.ports import Refused
 from tests.api.conftest import serve
 
+TAKEN = "Authorization: Bearer riverside-key\r\nContent-Type: application/json"
 PATH = "/api/v1/gateways/gw-riverside/frames"
 KEY = {"Authorization": "Bearer riverside-key"}
 JSON = {**KEY, "Content-Type": "application/json"}
@@ -153,7 +154,7 @@ async def test_frames_that_are_being_read_are_bounded(memory):
         waiting = [
             asyncio.create_task(client.post(PATH, content=slow(), headers=JSON)) for _ in range(2)
         ]
-        while (answer := await client.post(PATH, content=b"{}", headers=JSON)).status_code == 202:
+        while (answer := await client.post(PATH, content=b"{}", headers=JSON)).status_code == 202:  # noqa: ASYNC110
             await asyncio.sleep(0)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         gate.set()
@@ -190,11 +191,7 @@ async def listening(memory):
         ("Transfer-Encoding: chunked", 401),
         ("Authorization: Bearer riverside-key\r\nContent-Length: 5000000", 415),
         ("Authorization: Bearer admin-key\r\nContent-Length: 5000000", 403),
-        (
-            "Authorization: Bearer riverside-key\r\nContent-Type: application/json\r\n"
-            "Content-Length: 99999999999999999999",
-            413,
-        ),
+        (f"{TAKEN}\r\nContent-Length: 99999999999999999999", 413),
     ],
 )
 async def test_the_body_of_who_is_refused_is_not_waited_for(memory, head, status):

@@ -45,7 +45,7 @@ async def test_nothing_is_answered_for_before_the_journal_has_it():
     journal = Journal()
     journal.free.clear()
     pushing = asyncio.create_task(intake(journal).push("gw", "north", "json", b"{}"))
-    while not journal.records:
+    while not journal.records:  # noqa: ASYNC110
         await asyncio.sleep(0)
     await asyncio.sleep(0.01)
     assert not pushing.done()
@@ -68,7 +68,7 @@ async def test_what_is_not_settled_is_bounded_and_freed_again(monkeypatch):
     journal.free.clear()
     pushes = intake(journal)
     waiting = [asyncio.create_task(pushes.push("gw", "n", "json", bytes(3000))) for _ in range(2)]
-    while len(journal.records) < 2:
+    while len(journal.records) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
     with pytest.raises(Refused) as refused:
         await pushes.push("other", "n", "json", bytes(3000))
@@ -89,7 +89,7 @@ async def test_a_journal_that_does_not_answer_is_not_waited_for_and_still_counts
     assert refused.value.status == 503
     assert pushes.unsettled_bytes > 0
     journal.free.set()
-    while pushes.unsettled_bytes:
+    while pushes.unsettled_bytes:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 

@@ -45,11 +45,7 @@ VALUES = {
 def test_every_secret_is_read_from_its_file(secret, name):
     value = VALUES.get(name, "hunter2")
     secret(name, f"\n {value} \n")
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        assert "hunter2" not in str(error)
-        pytest.fail(f"give {name} a value in VALUES: {error}")
+    settings = load_settings()  # a new secret needs a value in VALUES
     assert getattr(settings, name).get_secret_value() == value
     assert "hunter2" not in repr(settings)
 
