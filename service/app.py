@@ -5,14 +5,13 @@ import gc
 import socket
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from alerting.outbox import OutboxConsumer, log_delivery
 from api.app import create_app, end_streams
@@ -22,7 +21,7 @@ from domain.texts import alarm_text
 from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
-from service import pipeline
+from service import notify, pipeline
 from service.archiving import Archiver
 from service.auditing import Auditor
 from service.catalogues import Catalogues
@@ -37,6 +36,7 @@ from service.recovery import SnapshotKeeper, restore, run_again
 from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
+from service.watching import SelfCollector, TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
@@ -45,6 +45,7 @@ from storage.catalogue.revisions import CatalogueStore
 from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
 from storage.keys import KeyStore
+from storage.outbox import waiting_notices
 
 HTTP_STOP_TIMEOUT_S = 5
 LOG_CONSUMER = "log"
@@ -67,7 +68,7 @@ class Judgement:
     committer: Committer
     broadcast: Broadcast
     keeper: SnapshotKeeper
-    thread: ThreadPoolExecutor
+    thread: TimedThread
 
 
 async def serve(settings: Settings) -> None:
@@ -104,6 +105,9 @@ async def serve(settings: Settings) -> None:
         _start_pipeline(supervisor, source, stores, judgement, clock)
         webhooks.start(supervisor)
         supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
+        health = _health(supervisor, source, stores, judgement, catalogues, webhooks)
+        watch = Watch(health, lambda: waiting_notices(stores.state))
+        supervisor.start("watch", watch.run())
         app = create_app(
             Ports(
                 live=LivePicture(evaluator, clock),
@@ -112,22 +116,25 @@ async def serve(settings: Settings) -> None:
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues, webhooks),
+                health=health,
                 keys=keys,
                 gateway_keys=GatewayKeyStore(stores.state),
                 intake=PushIntake(stores.journal, clock, limits),
                 audit=Auditor(stores.state),
                 alarm_text=alarm_text,
                 webhooks=webhooks,
-                registry=_registry(stores, judgement, webhooks),
+                registry=_registry(settings, stores, judgement, watch, webhooks),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
         server = _http_server(app)
         supervisor.start("http", server.serve([listener]))
+        told = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
+        supervisor.start("notify", told)
         try:
             await supervisor.wait()
         finally:
+            notify.tell("STOPPING=1", "STATUS=stopping")
             await _stop(supervisor, server, app, judgement)
 
 
@@ -142,7 +149,7 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
 
     archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
     stack.callback(archiver.close)
-    thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
+    thread = stack.enter_context(TimedThread("judge"))
     loop = asyncio.get_running_loop()
     evaluator = await loop.run_in_executor(
         thread, stand_at, min(committed_seq, stores.archive.cursor)
@@ -214,8 +221,21 @@ def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Cl
     )
 
 
-def _registry(stores: Stores, judgement: Judgement, webhooks: Webhooks) -> CollectorRegistry:
+def _registry(
+    settings: Settings, stores: Stores, judgement: Judgement, watch: Watch, webhooks: Webhooks
+) -> CollectorRegistry:
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(
+        SelfCollector(
+            settings,
+            watch,
+            ledger=lambda: judgement.committer.ledger,
+            gateways=lambda: judgement.evaluator.gateways,
+            snapshot_age_s=lambda: judgement.keeper.age_s,
+            judged_s=lambda: judgement.thread.busy_s,
+        )
+    )
     registry.register(
         ServiceCollector(
             stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
@@ -240,11 +260,20 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         log.warning("every user of this machine may read this secret: chmod o= it", file=file)
     if settings.admin_key is not None:
         await keys.ensure_admin_key(settings.admin_key.get_secret_value())
+    if settings.viewer_key is not None:
+        await _ensure_viewer(settings.viewer_key.get_secret_value(), keys)
     if not settings.open_reads and not await keys.keys():
         raise StartError(
             f"http_listen is {settings.http_listen}, beyond loopback, and there is no key: "
             "set LIFELINE_ADMIN_KEY, or listen on 127.0.0.1"
         )
+
+
+async def _ensure_viewer(secret: str, keys: KeyStore) -> None:
+    try:
+        await keys.ensure_viewer_key(secret)
+    except ValueError as error:  # somebody has that secret already, and perhaps for more
+        raise StartError(f"LIFELINE_VIEWER_KEY: {error}; choose another") from None
 
 
 def _clock(settings: Settings, journal: Journal) -> Clock:

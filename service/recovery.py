@@ -107,8 +107,14 @@ class SnapshotKeeper:
         self._cursors = cursors  # the least row that every consumer has taken
         self._interval_s = interval_s
         self._taken_s = time.monotonic()
+        self._written_s = self._taken_s
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self.last_seq = 0
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since a snapshot was last written; since the start before the first."""
+        return time.monotonic() - self._written_s
 
     def due(self, evaluator: Evaluator) -> bool:
         """Whether it is time for a snapshot."""
@@ -127,6 +133,7 @@ class SnapshotKeeper:
     def _write(self, snapshot: dict[str, Any]) -> None:
         try:
             self._snapshots.write(snapshot)
+            self._written_s = time.monotonic()
             self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
         except OSError as error:
             log.error("snapshot not written; the journal is kept for it", error=str(error))

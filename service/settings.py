@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         None, description="Becomes an admin key of the HTTP interface at the first start"
     )
+    viewer_key: SecretStr | None = Field(
+        None, description="Becomes a key that may only read: for Prometheus"
+    )
     gateway_frames_per_s: float = Field(
         2_000.0, ge=0, description="Frames that a gateway may send for long; 0 is no limit"
     )
