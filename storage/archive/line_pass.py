@@ -35,6 +35,7 @@ _VALUE_BYTES = _U(6)
 _QUALITY = _U(int.from_bytes(b"quality\0", "little"))
 _QUALITY_BYTES = _U(7)
 _U0, _U1, _U2, _U3, _U8, _U17, _U18 = (_U(n) for n in (0, 1, 2, 3, 8, 17, 18))
+_U32, _U64, _MISSING, _UNUSUAL = (_U(n) for n in (32, 64, 9, 256))
 _BYTES = _U(0x78)  # of a number of bits, those of whole bytes
 _COMMA, _POINT, _MINUS, _PLUS, _E, _ZERO, _NEWLINE = (np.uint8(c) for c in b",.-+e0\n")
 _SIGN = _U(1 << 63)
@@ -91,11 +92,13 @@ def _write_float(to: Any, value: float, scratch: Any, powers: Any) -> Any:
         to += _U1
         bits ^= _SIGN
         value = -value
-    scaled = np.rint(value * _SCALE)
+    scaled = value * _SCALE + 0.5
     # A quotient of two exact numbers is rounded right, so the text of it reads back the same; and of
     # at most 15 digits there is no second text that would.
-    if scaled < _SCALED_MAX and scaled / _SCALE == value and (value >= 1e-4 or value == 0.0):
-        return _write_millionths(to, _U(np.int64(scaled)))
+    if scaled < _SCALED_MAX and (value >= 1e-4 or value == 0.0):
+        whole = np.int64(scaled)
+        if whole / _SCALE == value:
+            return _write_millionths(to, _U(whole))
     digits, exponent = shortest_digits(bits, powers)
     if digits >= _E15 and -16 <= exponent <= -9:
         return _write_long(to, digits, exponent)
@@ -230,23 +233,28 @@ def write_lines(
     source = _U(prefixes.ctypes.data)
     to = base
     for i in range(begin, end):
-        c = channel[i]
-        offset, stop = starts[c], starts[c + 1]
-        for place in range(0, stop - offset, 64):
-            copy32(to + _U(place), source + _U(offset + place))
-            copy32(to + _U(place + 32), source + _U(offset + place + 32))
-        to += _U(stop - offset)
+        c = _U(channel[i])
+        offset = _U(starts[c])
+        length = _U(starts[c + _U1]) - offset
+        origin = source + offset
+        copy32(to, origin)
+        copy32(to + _U32, origin + _U32)
+        place = _U64
+        while place < length:
+            copy32(to + place, origin + place)
+            place += _U32
+        to += length
         number = value[i]
-        code = np.int64(quality[i])
+        code = _U(quality[i])
         if bits_of(number) & _INFINITY != _INFINITY:
             store8(to, _VALUE)
             to = _write_float(to + _VALUE_BYTES, number, scratch, powers)
             store1(to, _COMMA)
             to += _U1
-            if code == 9:
-                code += 256
-        elif code != 9:
-            code += 256
+            if code == _MISSING:
+                code += _UNUSUAL
+        elif code != _MISSING:
+            code += _UNUSUAL
         store8(to, _QUALITY)
         to += _QUALITY_BYTES
         store8(to, tails[code])
