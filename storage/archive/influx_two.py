@@ -23,7 +23,7 @@ from storage.archive.influx_server import (
 )
 from storage.archive.influx_url import InfluxUrl
 
-_FIRST = "1677-09-21T00:12:43.145224194Z"
+_FIRST = "1678-01-01T00:00:00Z"  # the years before are out of reach of a text
 
 
 class TwoServer:
