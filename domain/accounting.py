@@ -46,6 +46,7 @@ class Reason(StrEnum):
     NOT_FINITE = "not-finite"
     TIME = "time"  # unreadable, or out of the years 1970 to 2261
     FUTURE = "future"  # more than 5 min ahead of the received time
+    ARCHIVE = "archive"  # judged, and then refused for good by the archive
 
 
 @dataclass(frozen=True, slots=True)

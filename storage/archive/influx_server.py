@@ -219,9 +219,7 @@ def raise_for(url: InfluxUrl, status: int, message: str, headers: Mapping[str, s
     raise refusal(url, status, message, headers)
 
 
-def refusal(
-    url: InfluxUrl, status: int, message: str, headers: Mapping[str, str]
-) -> ArchiveError:
+def refusal(url: InfluxUrl, status: int, message: str, headers: Mapping[str, str]) -> ArchiveError:
     """Return the error for an answer that has nothing to do with what was asked."""
     wait_s = retry_after_s(headers.get("Retry-After", ""))
     remedy = next((r for limit, r in _LIMITS.items() if limit in message), _remedy(url, status))
@@ -237,7 +235,9 @@ def _remedy(url: InfluxUrl, status: int) -> str:
     who = f"user {url.user!r}" if url.version == 1 else "token"
     what = f"database {url.database!r}" if url.version == 1 else f"bucket {url.database!r}"
     if status in (401, 403):
-        return f"Correct the {who} in LIFELINE_ARCHIVE_URL, or give it the right to write to {what}."
+        return (
+            f"Correct the {who} in LIFELINE_ARCHIVE_URL, or give it the right to write to {what}."
+        )
     if status == 404:
         return f"See that the {what} is there."
     return "It is tried again; nothing is lost meanwhile."

@@ -260,7 +260,14 @@ class V2Front(_Process):
 
     def command(self) -> list[str]:
         folder = self.folder
-        return ["-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")]
+        return [
+            "-p",
+            str(folder),
+            "-e",
+            str(folder / "error.log"),
+            "-c",
+            str(folder / "nginx.conf"),
+        ]
 
     def start(self) -> None:
         threading.Thread(target=self._deleting.serve_forever, daemon=True).start()
