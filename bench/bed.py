@@ -125,7 +125,7 @@ class Bed:
 
 
 @contextmanager
-def running_service(channels: int, gateways: int) -> Iterator[Bed]:
+def running_service(channels: int, gateways: int, archive_url: str = "") -> Iterator[Bed]:
     """Run broker and service with a catalogue of so many channels, ready and warm."""
     with tempfile.TemporaryDirectory(prefix="lifeline-bench-") as name:
         folder = Path(name)
@@ -139,6 +139,8 @@ def running_service(channels: int, gateways: int) -> Iterator[Bed]:
                 "LIFELINE_DATA_DIR": str(data),
                 "LIFELINE_LOG_LEVEL": "warning",
             }
+            if archive_url:
+                environment["LIFELINE_ARCHIVE_URL"] = archive_url
             command = [sys.executable, "-m", "service", "serve"]
             service = Child("service", command, folder / "service.log", environment)
             try:

@@ -240,7 +240,7 @@ class Archiver:
         self.last_error = str(error)
         if self.away_since_s is None:
             self.away_since_s = time.time()
-        pause_s = min(RETRY_S * 2 ** min(self.failures - 1, 16), RETRY_S_MAX)
+        pause_s = min(RETRY_S * 2.0 ** min(self.failures - 1, 16), RETRY_S_MAX)
         pause_s *= random.uniform(0.5, 1.0)  # noqa: S311  so that not all come back at once
         pause_s = max(pause_s, min(error.retry_after_s, RETRY_AFTER_S_MAX))
         log.error(

@@ -8,8 +8,9 @@ from typing import Any, TypeVar, cast
 import numba
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
+intrinsic: Any = _intrinsic  # numba calls what it decorates without the first argument
 _config: Any = numba.config  # its settings are made at import, where no type checker sees them
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,7 +44,7 @@ def _cache_folder() -> Path:
 _CACHE = _cache_folder()
 
 
-@intrinsic  # type: ignore[misc,untyped-decorator,unused-ignore]
+@intrinsic
 def multiply_high(_context: Any, a: Any, b: Any) -> Any:
     """Return the upper 64 bits of the product of two 64-bit numbers."""
 
@@ -60,7 +61,7 @@ def _pointer(builder: Any, address: Any, bits: int) -> Any:
     return builder.inttoptr(address, ir.PointerType(ir.IntType(bits)))
 
 
-@intrinsic  # type: ignore[misc,untyped-decorator,unused-ignore]
+@intrinsic
 def load8(_context: Any, address: Any) -> Any:
     """Return the eight bytes at an address, aligned or not."""
 
@@ -71,7 +72,7 @@ def load8(_context: Any, address: Any) -> Any:
 
 
 def _store(bits: int, kind: Any) -> Any:
-    @intrinsic  # type: ignore[misc,untyped-decorator,unused-ignore]
+    @intrinsic
     def store(_context: Any, address: Any, value: Any) -> Any:
         def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             builder.store(arguments[1], _pointer(builder, arguments[0], bits), align=1)
@@ -86,7 +87,7 @@ store8 = _store(64, types.uint64)
 store1 = _store(8, types.uint8)
 
 
-@intrinsic  # type: ignore[misc,untyped-decorator,unused-ignore]
+@intrinsic
 def bits_of(_context: Any, value: Any) -> Any:
     """Return the 64 bits of a float."""
 
@@ -96,7 +97,7 @@ def bits_of(_context: Any, value: Any) -> Any:
     return types.uint64(types.float64), generate
 
 
-@intrinsic  # type: ignore[misc,untyped-decorator,unused-ignore]
+@intrinsic
 def trailing_zeros(_context: Any, value: Any) -> Any:
     """Return how many zero bits stand below the lowest set one."""
 
@@ -106,7 +107,7 @@ def trailing_zeros(_context: Any, value: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@intrinsic  # type: ignore[misc,untyped-decorator,unused-ignore]
+@intrinsic
 def leading_zeros(_context: Any, value: Any) -> Any:
     """Return how many zero bits stand above the highest set one."""
 
@@ -116,7 +117,7 @@ def leading_zeros(_context: Any, value: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@intrinsic  # type: ignore[misc,untyped-decorator,unused-ignore]
+@intrinsic
 def copy32(_context: Any, to: Any, source: Any) -> Any:
     """Copy 32 bytes from one address to another."""
 

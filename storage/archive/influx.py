@@ -41,7 +41,7 @@ TIME_NS_MIN, TIME_NS_MAX = -(2**63) + 2, 2**63 - 2
 """What InfluxDB takes as times."""
 LINES_MAX = 10_000  # of one body: about 1 MB
 WRITE_ROWS_MAX = 100_000
-REFUSED_MAX = 1_000
+REFUSED_MAX = 256
 """More lines of one write are not refused for themselves: something is wrong with the database."""
 _CURSOR = "lifeline_cursor"
 _CURSOR_EVERY_NS = 600 * NS_PER_S
@@ -122,7 +122,7 @@ class InfluxArchive:
     def _read_cursor(self) -> int:
         # The greatest, not the newest: clocks step back, and the cursor does not.
         name = _quoted(self._consumer)
-        found = self._server.query(f"SELECT max(seq) FROM {_CURSOR} WHERE consumer = {name}")
+        found = self._server.query(f"SELECT max(seq) FROM {_CURSOR} WHERE consumer = {name}")  # noqa: S608
         return int(found[0][1] or 0) if found else 0
 
     def write(
@@ -242,7 +242,7 @@ class InfluxArchive:
         page = min(limit, _PAGE_ROWS)
         while start_ns < end_ns and page > 0:
             rows = self._query(
-                f"SELECT value, quality FROM {MEASUREMENT} "
+                f"SELECT value, quality FROM {MEASUREMENT} "  # noqa: S608  quoted
                 f"{_where(channel_id, start_ns, end_ns)} LIMIT {page}"
             )
             yield _as_series(rows)
@@ -259,7 +259,7 @@ class InfluxArchive:
             return figures([], bucket_ns)
         try:
             found = self._query(
-                "SELECT count(value), min(value), max(value), mean(value), last(value) "
+                "SELECT count(value), min(value), max(value), mean(value), last(value) "  # noqa: S608
                 f"FROM {MEASUREMENT} {_where(channel_id, first, last)} "
                 f"AND quality <> {Quality.FAIL.value} AND quality <> {Quality.MISSING.value} "
                 f"AND quality < {UNUSUAL} GROUP BY time({bucket_ns}ns) fill(none)"

@@ -179,7 +179,7 @@ class OneServer:
 
     def delete_before(self, time_ns: int) -> None:
         """See ``Server``."""
-        self._queries.query(f"DELETE FROM reading WHERE time < {time_ns}", post=True)
+        self._queries.query(f"DELETE FROM reading WHERE time < {time_ns}", post=True)  # noqa: S608
 
     def close(self) -> None:
         """See ``Server``."""

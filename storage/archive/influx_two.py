@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from influxdb_client import InfluxDBClient, WritePrecision
+from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
@@ -48,7 +49,7 @@ class TwoServer:
                 self._url.database,
                 self._url.organisation,
                 body,
-                write_precision=WritePrecision.NS,
+                write_precision=WritePrecision.NS,  # type: ignore[arg-type]  # its texts, says the client
             )
         except ApiException as error:
             raise_for(self._url, error.status or 0, said(_body(error)), _headers(error))
@@ -91,9 +92,9 @@ class TwoServer:
 
     def close(self) -> None:
         """See ``Server``."""
-        self._writer.close()
+        self._writer.close()  # type: ignore[no-untyped-call]
         rest = self._client.api_client.rest_client  # which does not close its connections itself
-        self._client.close()
+        self._client.close()  # type: ignore[no-untyped-call]
         rest.pool_manager.clear()
         self._queries.client.close()
 

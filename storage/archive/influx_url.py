@@ -51,7 +51,7 @@ class InfluxUrl:
             ) from None
 
     @classmethod
-    def _of(cls, kind: str, tls: bool, credentials: str, parts: SplitResult) -> "InfluxUrl":  # noqa: FBT001
+    def _of(cls, kind: str, tls: bool, credentials: str, parts: SplitResult) -> "InfluxUrl":
         path = [unquote(part) for part in parts.path.strip("/").split("/")]
         if not parts.hostname or not all(path) or len(path) != (1 if kind == "influxdb" else 2):
             raise ValueError("incomplete")

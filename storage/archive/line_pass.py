@@ -262,7 +262,8 @@ def write_lines(
         to = _write_time(to, time_ns[i])
         store1(to, _NEWLINE)
         to += _U1
-    return np.int64(to - base)
+    size: int = np.int64(to - base)
+    return size
 
 
 __all__ = ["LINE_BYTES_MAX", "POWERS", "SLACK", "write_lines"]

@@ -152,11 +152,12 @@ class InfluxServer(_Process):
 
     def query(self, text: str, database: str = "", credentials: str = "") -> Any:
         """Return the results of InfluxQL, ignoring what goes wrong."""
-        given = {"q": text, "db": database, "epoch": "ns"}
+        given = {"db": database, "epoch": "ns"}
         if credentials:
             given["u"], given["p"] = credentials.split(":")
-        data = urllib.parse.urlencode(given).encode()
-        with urllib.request.urlopen(f"{self.address}/query", data, timeout=30) as answer:
+        url = f"{self.address}/query?{urllib.parse.urlencode(given)}"
+        data = urllib.parse.urlencode({"q": text}).encode()
+        with urllib.request.urlopen(url, data, timeout=30) as answer:
             return json.load(answer)["results"]
 
     def write(self, database: str, body: bytes) -> None:

@@ -20,6 +20,7 @@ class Scripted:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # an answer leaves as one piece
 
             def do_GET(self):
                 self.answer(200, EMPTY, {})

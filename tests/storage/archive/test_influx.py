@@ -100,7 +100,7 @@ def test_a_database_that_refuses_everything_is_no_fault_of_the_readings(archive,
     scripted.judge = lambda _: (400, b'{"error":"field type conflict"}', {})
     refused = []
     with pytest.raises(ArchiveError, match="field type conflict"):
-        archive.write(1, [readings(1500)], refused.extend)
+        archive.write(1, [readings(600)], refused.extend)
     assert refused == []
 
 
@@ -191,8 +191,9 @@ def test_rights_and_users_are_the_servers(private_influx):
 def test_a_limit_of_the_server_on_channels_refuses_no_reading(private_influx):
     server = private_influx(values_max=3)
     archive = InfluxArchive.open(server.url("city"))
+    archive.write(1, [readings(3, tuple("abc"))])
     with pytest.raises(ArchiveError, match="max-values-per-tag = 0"):
-        archive.write(1, [readings(8, tuple("abcdefgh"))])
+        archive.write(2, [readings(8, tuple("abcdefgh"))])
     archive.close()
 
 
