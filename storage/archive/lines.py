@@ -62,10 +62,10 @@ def prefix_of(channel_id: str) -> bytes:
 
 
 def line_of(channel_id: str, time_ns: int, value: float, quality: int) -> bytes:
-    """Return one reading as a line: the readable twin of the compiled pass.
+    r"""Return one reading as a line: the readable twin of the compiled pass.
 
     >>> line_of("bridge/north", 1_000_000_000, 21.5, 1)
-    b'reading,channel=bridge/north value=21.5,quality=1i 1000000000\\n'
+    b'reading,channel=bridge/north value=21.5,quality=1i 1000000000\n'
     """
     fields = f"value={float_text(value)}," if math.isfinite(value) else ""
     fields += f"quality={quality_code(value, quality)}i"
