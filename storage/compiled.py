@@ -44,7 +44,7 @@ def _cache_folder() -> Path:
 _CACHE = _cache_folder()
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def multiply_high(_context: Any, a: Any, b: Any) -> Any:
     """Return the upper 64 bits of the product of two 64-bit numbers."""
 
@@ -61,7 +61,7 @@ def _pointer(builder: Any, address: Any, bits: int) -> Any:
     return builder.inttoptr(address, ir.PointerType(ir.IntType(bits)))
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def load8(_context: Any, address: Any) -> Any:
     """Return the eight bytes at an address, aligned or not."""
 
@@ -72,7 +72,7 @@ def load8(_context: Any, address: Any) -> Any:
 
 
 def _store(bits: int, kind: Any) -> Any:
-    @intrinsic
+    @intrinsic  # type: ignore[untyped-decorator]
     def store(_context: Any, address: Any, value: Any) -> Any:
         def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             builder.store(arguments[1], _pointer(builder, arguments[0], bits), align=1)
@@ -87,7 +87,7 @@ store8 = _store(64, types.uint64)
 store1 = _store(8, types.uint8)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def bits_of(_context: Any, value: Any) -> Any:
     """Return the 64 bits of a float."""
 
@@ -97,7 +97,7 @@ def bits_of(_context: Any, value: Any) -> Any:
     return types.uint64(types.float64), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def trailing_zeros(_context: Any, value: Any) -> Any:
     """Return how many zero bits stand below the lowest set one."""
 
@@ -107,7 +107,7 @@ def trailing_zeros(_context: Any, value: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def leading_zeros(_context: Any, value: Any) -> Any:
     """Return how many zero bits stand above the highest set one."""
 
@@ -117,7 +117,7 @@ def leading_zeros(_context: Any, value: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def copy32(_context: Any, to: Any, source: Any) -> Any:
     """Copy 32 bytes from one address to another."""
 

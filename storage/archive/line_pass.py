@@ -193,7 +193,7 @@ def _write_any(to: Any, digits: Any, exponent: int, scratch: Any) -> Any:
 
 
 @njit
-def _write_exponent(to: Any, exponent: int) -> Any:
+def _write_exponent(to: Any, exponent: Any) -> Any:
     store1(to, _E)
     store1(to + _U1, _MINUS if exponent < 0 else _PLUS)
     to += _U2
@@ -221,7 +221,7 @@ def _write_time(to: Any, time_ns: int) -> Any:
 def write_lines(
     prefixes: Any, starts: Any, tails: Any, tail_lengths: Any, powers: Any,
     channel: Any, time_ns: Any, value: Any, quality: Any, begin: int, end: int, out: Any,
-) -> int:  # fmt: skip
+) -> Any:  # fmt: skip
     """Write readings ``begin`` to ``end`` as lines into ``out``; return how many bytes.
 
     ``prefixes[starts[c]:starts[c + 1]]`` is what lines of channel c begin with; ``tails[q]`` what
@@ -262,8 +262,7 @@ def write_lines(
         to = _write_time(to, time_ns[i])
         store1(to, _NEWLINE)
         to += _U1
-    size: int = np.int64(to - base)
-    return size
+    return np.int64(to - base)
 
 
 __all__ = ["LINE_BYTES_MAX", "POWERS", "SLACK", "write_lines"]

@@ -182,7 +182,7 @@ def test_rights_and_users_are_the_servers(private_influx):
         InfluxArchive.open(server.url("city", "root:wrong@"))
     archive = InfluxArchive.open(server.url("city", "root:pw@"))
     archive.write(1, [readings(4)])
-    with pytest.raises(ArchiveError, match="right to write|cannot be made"):
+    with pytest.raises(ArchiveError, match=r"right to write|cannot be made"):
         InfluxArchive.open(server.url("city", "small:pw@")).write(2, [readings(4)])
     assert archive.count() == 4
     archive.close()
