@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,9 +31,10 @@ from service.committing import Broadcast, Commands, Committer
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
-from service.ports import LivePicture, ServiceHealth, StoreView
+from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
 from service.push import PushIntake
-from service.recovery import SnapshotKeeper, restore, run_again
+from service.recovery import SnapshotKeeper, archive_begin, restore, run_again
+from service.refusals import Refusals
 from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
@@ -112,7 +114,7 @@ async def serve(settings: Settings) -> None:
             Ports(
                 live=LivePicture(evaluator, clock),
                 store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
-                archive=stores.archive,
+                archive=ArchiveView(stores.archive),
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
@@ -147,18 +149,30 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
     def stand_at(seq: int) -> Evaluator:
         return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
 
-    archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
+    def for_archive(seq: int) -> Evaluator:
+        return stand_at(archive_begin(seq, stores.snapshots, stores.journal))
+
+    broadcast = Broadcast()
+    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    archive = stores.archive
+    refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
+    archiver = Archiver(
+        archive,
+        for_archive,
+        stores.journal.read_span,
+        refused=refusals.take,
+        committed_seq=committed_seq,
+    )
     stack.callback(archiver.close)
     thread = stack.enter_context(TimedThread("judge"))
     loop = asyncio.get_running_loop()
-    evaluator = await loop.run_in_executor(
-        thread, stand_at, min(committed_seq, stores.archive.cursor)
-    )
+    if archive.ready and archive.cursor < committed_seq:
+        evaluator = await loop.run_in_executor(thread, for_archive, archive.cursor)
+    else:
+        evaluator = await loop.run_in_executor(thread, stand_at, committed_seq)
     await loop.run_in_executor(
         thread, run_again, evaluator, stores.journal, committed_seq, archiver
     )
-    broadcast = Broadcast()
-    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
     keeper = SnapshotKeeper(
         stores.snapshots,
         stores.journal,
@@ -334,7 +348,7 @@ async def _stop(
     await judgement.committer.flush()
     await supervisor.cancel("archive")
     try:
-        await judgement.archiver.flush()
+        await judgement.archiver.finish()
     except ArchiveError as error:
         log.error("not archived yet; the journal has it for the next start", error=str(error))
     # In the judging thread, because a step that was cut off there goes on to its end.
