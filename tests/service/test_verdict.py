@@ -5,8 +5,9 @@ import pytest
 
 from domain.grade import Grade
 from domain.time import NS_PER_S, format_rfc3339, parse_rfc3339
+from service.changes import Change
 from service.settings import ROOT
-from service.verdict import CHECKS, Change, Evidence, judge
+from service.verdict import CHECKS, Evidence, judge
 from simulators.recording import Truth, open_recording
 
 NOON_NS = parse_rfc3339("2020-05-17T12:00:00Z")
