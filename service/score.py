@@ -44,11 +44,21 @@ def score(
     tail_ns: int,
     *,
     subject: str = "",
+    besides: Sequence[str] = (),
     start_ns: int = 0,
     end_ns: int = 2**63 - 1,
 ) -> Score:
-    """Return the figures for ``subject`` (all where empty), of what began in [start, end)."""
-    own = [c for c in changes if not subject or belongs(c.channel, subject)]
+    """Return the figures for ``subject`` (all where empty), of what began in [start, end).
+
+    Subjects in ``besides`` are left out.
+    """
+    truths = [t for t in truths if not any(belongs(t.subject, other) for other in besides)]
+    own = [
+        c
+        for c in changes
+        if (not subject or belongs(c.channel, subject))
+        and not any(belongs(c.channel, other) for other in besides)
+    ]
     conditions = [t for t in truths if t.kind == "condition"]
     faults = [t for t in truths if t.kind == "fault"]
     spans = [span for span in spans_of(own) if start_ns <= span.start_ns < end_ns]

@@ -173,6 +173,7 @@ def _scored(expectation: dict[str, Any], evidence: Evidence) -> Finding:
         evidence.truths,
         evidence.tail_ns,
         subject=expectation.get("channel") or expectation.get("facility") or "",
+        besides=expectation.get("besides", ()),
         start_ns=parse_rfc3339(expectation["start"]) if "start" in expectation else 0,
         end_ns=parse_rfc3339(expectation["end"]) if "end" in expectation else 2**63 - 1,
     )
