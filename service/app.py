@@ -19,6 +19,7 @@ from api.app import create_app, end_streams
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from domain.time import seconds_to_ns
 from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
@@ -295,7 +296,8 @@ def _clock(settings: Settings, journal: Journal) -> Clock:
         return WallClock()
     seq = journal.last_seq
     last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
-    return DataClock(newest_time_ns, time_of(last[-1]) if last else 0)
+    start_ns = time_of(last[-1]) if last else 0
+    return DataClock(newest_time_ns, start_ns, seconds_to_ns(settings.clock_jump_s))
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -101,6 +101,11 @@ class Settings(BaseSettings):
     clock: Literal["wall", "data"] = Field(
         "wall", description="'data' takes time from the readings: for recordings and simulation"
     )
+    clock_jump_s: float = Field(
+        86_400.0,
+        gt=0,
+        description="How far a data clock leaps ahead on the word of one frame; further takes two",
+    )
     snapshot_interval_s: float = Field(60.0, gt=0, description="Between two snapshots of the core")
     webhooks: list[WebhookSettings] = Field(
         default_factory=list,
