@@ -7,9 +7,9 @@ service: whatever a service compiles at its first reading is then compiled and k
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from analytics.compiled import passes
 from analytics.features import KINDS
 from analytics.features.bank import Bank
+from compiled import passes
 from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Frame, Record, Rows, Tick
 from domain.time import NS_PER_S

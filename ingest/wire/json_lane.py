@@ -6,13 +6,13 @@ time without a zone, a number of too many digits, an unknown name, …) is left 
 decides everything: this pass says either the same as it, or nothing.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from compiled import njit, njit_inlined
 from domain.readings import Float64s, Int32s, Int64s
 from domain.time import TIME_NS_MAX
 
@@ -27,17 +27,6 @@ _POWERS = np.array([10**k for k in range(19)], np.int64)
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 _TIME_NS_MAX = TIME_NS_MAX
 _FAILED = -1
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _compiled(function: Function) -> Function:
-    return cast(Function, numba.njit(cache=True, nogil=True)(function))
-
-
-def _inlined(function: Function) -> Function:
-    """Compile what is handed many arrays: a call would count a reference to each."""
-    return cast(Function, numba.njit(cache=True, nogil=True, inline="always")(function))
 
 
 class NameTable(NamedTuple):
@@ -95,7 +84,7 @@ def scan(table: NameTable, payloads: list[bytes], gateways: Int32s) -> Scanned:
     return scanned._replace(channel=scanned.channel[:used], value=scanned.value[:used])
 
 
-@_inlined
+@njit_inlined
 def _hash(gateway: int, text: UInt8s, start: int, end: int) -> Any:
     """Return FNV-1a of a name, begun with its gateway."""
     value = np.uint64(0xCBF29CE484222325) ^ np.uint64(gateway + 1)
@@ -105,7 +94,7 @@ def _hash(gateway: int, text: UInt8s, start: int, end: int) -> Any:
     return value ^ (value >> np.uint64(29))
 
 
-@_compiled
+@njit
 def _fill(table: NameTable) -> None:
     mask = np.uint64(len(table.slot) - 1)
     for place in range(len(table.channel)):
@@ -116,7 +105,7 @@ def _fill(table: NameTable) -> None:
         table.slot[at] = place
 
 
-@_inlined
+@njit_inlined
 def _find(table: NameTable, gateway: int, text: UInt8s, start: int, end: int) -> int:
     """Return the channel of a name, -1 where it is not registered for that gateway."""
     mask = np.uint64(len(table.slot) - 1)
@@ -136,7 +125,7 @@ def _find(table: NameTable, gateway: int, text: UInt8s, start: int, end: int) ->
     return -1
 
 
-@_compiled
+@njit
 def _skip(text: UInt8s, at: int) -> int:
     """Return the place of the next byte that is no white space."""
     while text[at] == 32 or text[at] == 10 or text[at] == 13 or text[at] == 9:
@@ -144,7 +133,7 @@ def _skip(text: UInt8s, at: int) -> int:
     return at
 
 
-@_compiled
+@njit
 def _string_end(text: UInt8s, at: int) -> int:
     """Return the place of the quote that ends a string whose first byte is at ``at``.
 
@@ -157,7 +146,7 @@ def _string_end(text: UInt8s, at: int) -> int:
     return _FAILED
 
 
-@_compiled
+@njit
 def _number(text: UInt8s, at: int) -> Any:
     """Return (place behind, digits as an integer, decimals, sign) of a number as JSON writes it.
 
@@ -194,7 +183,7 @@ def _number(text: UInt8s, at: int) -> Any:
     return at, digits, decimals, sign
 
 
-@_compiled
+@njit
 def _two(text: UInt8s, at: int) -> int:
     """Return a number of two digits, -1 where it is none."""
     high, low = int(text[at]) - 48, int(text[at + 1]) - 48
@@ -203,7 +192,7 @@ def _two(text: UInt8s, at: int) -> int:
     return high * 10 + low
 
 
-@_compiled
+@njit
 def _time_of_text(text: UInt8s, at: int, end: int) -> int:
     """Return the nanoseconds of an RFC 3339 time with a zone, -1 for anything less plain."""
     if end - at < 20 or text[at + 4] != 45 or text[at + 7] != 45 or text[at + 10] != 84:
@@ -260,7 +249,7 @@ def _time_of_text(text: UInt8s, at: int, end: int) -> int:
     return time_ns if time_ns <= _TIME_NS_MAX else _FAILED
 
 
-@_compiled
+@njit
 def _time_of_number(digits: int, decimals: int, sign: int) -> int:
     """Return the nanoseconds of a number that says its unit by its size, -1 where out of range."""
     if sign < 0:
@@ -282,7 +271,7 @@ def _time_of_number(digits: int, decimals: int, sign: int) -> int:
     return int(digits * scale)
 
 
-@_compiled
+@njit
 def _scan(table: NameTable, text: UInt8s, ends: Int64s, gateways: Int32s, scanned: Scanned) -> int:
     """Scan payload after payload; return how many readings were found in all.
 
@@ -303,7 +292,7 @@ def _scan(table: NameTable, text: UInt8s, ends: Int64s, gateways: Int32s, scanne
     return used
 
 
-@_inlined
+@njit_inlined
 def _scan_one(
     table: NameTable,
     text: UInt8s,
@@ -375,7 +364,7 @@ def _scan_one(
     return count
 
 
-@_inlined
+@njit_inlined
 def _scan_values(
     table: NameTable, text: UInt8s, at: int, gateway: int, scanned: Scanned, used: int
 ) -> Any:
