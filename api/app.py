@@ -24,12 +24,13 @@ from api.routers import (
     frames,
     gateways,
     health,
+    webhooks,
 )
 from api.routers import unregistered as inbox
 from api.settings import ApiSettings
 
 PREFIX = "/api/v1"
-NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events, audit)
+NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events, webhooks, audit)
 
 
 @asynccontextmanager

@@ -399,6 +399,7 @@ class CheckOut(Document):
     name: str
     ok: bool
     detail: str
+    vital: bool = Field(description="Whether the service is unready without it.")
 
 
 class ReadyOut(Document):

@@ -39,15 +39,17 @@ class Reason(StrEnum):
     NONE = ""
     TOPIC = "topic"  # not one of ours, or of a gateway's
     FORMAT = "format"  # a payload format nobody decodes
-    OVERSIZE = "oversize"
+    OVERSIZE = "oversize"  # more than 1 MiB
     SYNTAX = "syntax"  # not JSON, not CBOR, cut short
     STRUCTURE = "structure"  # well formed, but not what the format says
     NAME = "name"  # not text, empty, longer than 128 characters
-    VALUE_TYPE = "value-type"
-    NOT_FINITE = "not-finite"
+    VALUE_TYPE = "value-type"  # neither a number nor a bool
+    NOT_FINITE = "not-finite"  # infinite, or no number (NaN)
+    UNIT = "unit"  # another than the channel's
     TIME = "time"  # unreadable, or out of the years 1970 to 2261
     RATE = "rate"  # more frames or bytes than the gateway may send
     FUTURE = "future"  # more than 5 min ahead of the received time
+    ARCHIVE = "archive"  # judged, and then refused for good by the archive
 
 
 @dataclass(frozen=True, slots=True)

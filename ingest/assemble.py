@@ -22,8 +22,9 @@ from domain.time import NS_PER_S, format_rfc3339
 from ingest.columns import Columns
 from ingest.duplicates import DuplicateWindow
 from ingest.topics import Topic, TopicError, parse_topic
+from ingest.units import same_unit
 from ingest.wire import DECODERS, PAYLOAD_BYTES_MAX, Decoded, Decoder, Refusal
-from ingest.wire.decoded import REFUSALS_MAX
+from ingest.wire.decoded import REFUSALS_MAX, make_printable
 
 UNKNOWN_GATEWAYS_MAX = 1_000
 OTHER_GATEWAY = "other"
@@ -151,6 +152,8 @@ class Assembler:
         self._gateway_ids = [gateway.id for gateway in catalogue.gateways]
         self._channel_owner = [channel.gateway or "" for channel in catalogue.channels]
         self._channel_name = [channel.sent_as or "" for channel in catalogue.channels]
+        units = {quantity.id: quantity.unit for quantity in catalogue.quantities}
+        self._channel_unit = [units.get(channel.quantity, "") for channel in catalogue.channels]
         self._names = names
         self._routes: dict[str, _Route] = {}
 
@@ -187,7 +190,24 @@ class Assembler:
             step.books[route.gateway, Unit.FRAMES, Fate.DUPLICATE, Reason.NONE] += 1
         else:
             step.decoded[route.gateway] += 1
+            step.readings[route.gateway] += decoded.reading_count
+            if decoded.units is not None:
+                self._refuse_other_units(route, decoded, decoded.units)
             _take_decoded(step, seq, frame, route, decoded)
+
+    def _refuse_other_units(self, route: _Route, decoded: Decoded, units: list[str]) -> None:
+        """Refuse the readings whose unit is another than their channel's."""
+        kept = []
+        for place, (name, sent) in enumerate(zip(decoded.names, units, strict=True)):
+            channel = route.channels.get(name)
+            own = self._channel_unit[channel] if channel is not None else ""
+            if not sent or not own or same_unit(sent, own):
+                kept.append(place)
+            else:
+                detail = f"the unit is {make_printable(sent)[:32]!r}, the channel's is {own!r}"
+                decoded.refuse(Reason.UNIT, detail, name)
+        if len(kept) < len(units):
+            decoded.keep(kept)
 
     def _take_other(self, step: _Step, seq: int, frame: Frame, route: _Route) -> None:
         """Take a status, or a frame of a topic or a format that is not ours."""
@@ -323,7 +343,6 @@ def _names_by_gateway(catalogue: Catalogue) -> dict[str, _Names]:
 def _take_decoded(step: _Step, seq: int, frame: Frame, route: _Route, decoded: Decoded) -> None:
     """Take the readings and refusals of a decoded frame."""
     received_ns = frame.received_ns
-    step.readings[route.gateway] += decoded.reading_count
     step.columns.open_frame(seq, received_ns)
     sighted = 0
     for at in _order(decoded.times_ns):

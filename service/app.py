@@ -4,25 +4,26 @@ import asyncio
 import gc
 import socket
 import sys
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from alerting.outbox import OutboxConsumer, log_delivery
 from api.app import create_app, end_streams
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from domain.time import seconds_to_ns
 from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
-from service import pipeline
+from service import notify, pipeline
 from service.archiving import Archiver
 from service.auditing import Auditor
 from service.catalogues import Catalogues
@@ -31,11 +32,15 @@ from service.committing import Broadcast, Commands, Committer
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
-from service.ports import LivePicture, ServiceHealth, StoreView
+from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
 from service.push import PushIntake
-from service.recovery import SnapshotKeeper, restore, run_again
+from service.recovery import SnapshotKeeper, archive_begin, restore, run_again
+from service.refusals import Refusals
+from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
+from service.watching import SelfCollector, TimedThread, Watch
+from service.webhooks import Webhooks, open_webhooks
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
@@ -43,8 +48,10 @@ from storage.catalogue.revisions import CatalogueStore
 from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
 from storage.keys import KeyStore
+from storage.outbox import waiting_notices
 
 HTTP_STOP_TIMEOUT_S = 5
+LOG_CONSUMER = "log"
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
@@ -64,7 +71,7 @@ class Judgement:
     committer: Committer
     broadcast: Broadcast
     keeper: SnapshotKeeper
-    thread: ThreadPoolExecutor
+    thread: TimedThread
 
 
 async def serve(settings: Settings) -> None:
@@ -91,33 +98,46 @@ async def serve(settings: Settings) -> None:
             lambda: evaluator.catalogue,
         )
         await catalogues.import_files()
+        webhooks = open_webhooks(
+            settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
+        )
+        judgement.committer.when_noticed(webhooks.wake)
         limits = settings.limits()
         source = await stack.enter_async_context(_source(settings, clock, limits))
 
         _start_pipeline(supervisor, source, stores, judgement, clock)
+        webhooks.start(supervisor)
+        supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
+        health = _health(supervisor, source, stores, judgement, catalogues, webhooks)
+        watch = Watch(health, lambda: waiting_notices(stores.state))
+        supervisor.start("watch", watch.run())
         app = create_app(
             Ports(
                 live=LivePicture(evaluator, clock),
                 store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
-                archive=stores.archive,
+                archive=ArchiveView(stores.archive),
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues),
+                health=health,
                 keys=keys,
                 gateway_keys=GatewayKeyStore(stores.state),
                 intake=PushIntake(stores.journal, clock, limits),
                 audit=Auditor(stores.state),
                 alarm_text=alarm_text,
-                registry=_registry(stores, judgement),
+                webhooks=webhooks,
+                registry=_registry(settings, stores, judgement, watch, webhooks),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
         server = _http_server(app)
         supervisor.start("http", server.serve([listener]))
+        told = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
+        supervisor.start("notify", told)
         try:
             await supervisor.wait()
         finally:
+            notify.tell("STOPPING=1", "STATUS=stopping")
             await _stop(supervisor, server, app, judgement)
 
 
@@ -130,18 +150,30 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
     def stand_at(seq: int) -> Evaluator:
         return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
 
-    archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
-    stack.callback(archiver.close)
-    thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
-    loop = asyncio.get_running_loop()
-    evaluator = await loop.run_in_executor(
-        thread, stand_at, min(committed_seq, stores.archive.cursor)
+    def for_archive(seq: int) -> Evaluator:
+        return stand_at(archive_begin(seq, stores.snapshots, stores.journal))
+
+    broadcast = Broadcast()
+    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    archive = stores.archive
+    refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
+    archiver = Archiver(
+        archive,
+        for_archive,
+        stores.journal.read_span,
+        refused=refusals.take,
+        committed_seq=committed_seq,
     )
+    stack.callback(archiver.close)
+    thread = stack.enter_context(TimedThread("judge"))
+    loop = asyncio.get_running_loop()
+    if archive.ready and archive.cursor < committed_seq:
+        evaluator = await loop.run_in_executor(thread, for_archive, archive.cursor)
+    else:
+        evaluator = await loop.run_in_executor(thread, stand_at, committed_seq)
     await loop.run_in_executor(
         thread, run_again, evaluator, stores.journal, committed_seq, archiver
     )
-    broadcast = Broadcast()
-    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
     keeper = SnapshotKeeper(
         stores.snapshots,
         stores.journal,
@@ -158,7 +190,7 @@ def _start_pipeline(
     """Start the tasks between the broker and the outbox."""
     evaluator = judgement.evaluator
     outbox = OutboxConsumer(
-        AlarmStore(stores.state), "log", log_delivery(lambda: evaluator.catalogue)
+        AlarmStore(stores.state), LOG_CONSUMER, log_delivery(lambda: evaluator.catalogue)
     )
     judgement.committer.when_noticed(outbox.wake)
     evaluate = pipeline.evaluate(
@@ -185,6 +217,7 @@ def _health(
     stores: Stores,
     judgement: Judgement,
     catalogues: Catalogues,
+    webhooks: Webhooks,
 ) -> ServiceHealth:
     return ServiceHealth(
         lambda: source.connected,
@@ -193,16 +226,37 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
+        webhooks.checks,
     )
 
 
-def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
+def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Clock) -> Retention:
+    return Retention(
+        stores.state, settings, lambda: [LOG_CONSUMER, *webhooks.consumers], clock.now_ns
+    )
+
+
+def _registry(
+    settings: Settings, stores: Stores, judgement: Judgement, watch: Watch, webhooks: Webhooks
+) -> CollectorRegistry:
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(
+        SelfCollector(
+            settings,
+            watch,
+            ledger=lambda: judgement.committer.ledger,
+            gateways=lambda: judgement.evaluator.gateways,
+            snapshot_age_s=lambda: judgement.keeper.age_s,
+            judged_s=lambda: judgement.thread.busy_s,
+        )
+    )
     registry.register(
         ServiceCollector(
             stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
         )
     )
+    registry.register(webhooks.collector())
     return registry
 
 
@@ -221,6 +275,8 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         log.warning("every user of this machine may read this secret: chmod o= it", file=file)
     if settings.admin_key is not None:
         await keys.ensure_admin_key(settings.admin_key.get_secret_value())
+    if settings.viewer_key is not None:
+        await _ensure_viewer(settings.viewer_key.get_secret_value(), keys)
     if not settings.open_reads and not await keys.keys():
         raise StartError(
             f"http_listen is {settings.http_listen}, beyond loopback, and there is no key: "
@@ -228,12 +284,20 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         )
 
 
+async def _ensure_viewer(secret: str, keys: KeyStore) -> None:
+    try:
+        await keys.ensure_viewer_key(secret)
+    except ValueError as error:  # somebody has that secret already, and perhaps for more
+        raise StartError(f"LIFELINE_VIEWER_KEY: {error}; choose another") from None
+
+
 def _clock(settings: Settings, journal: Journal) -> Clock:
     if settings.clock == "wall":
         return WallClock()
     seq = journal.last_seq
     last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
-    return DataClock(newest_time_ns, time_of(last[-1]) if last else 0)
+    start_ns = time_of(last[-1]) if last else 0
+    return DataClock(newest_time_ns, start_ns, seconds_to_ns(settings.clock_jump_s))
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -286,7 +350,7 @@ async def _stop(
     await judgement.committer.flush()
     await supervisor.cancel("archive")
     try:
-        await judgement.archiver.flush()
+        await judgement.archiver.finish()
     except ArchiveError as error:
         log.error("not archived yet; the journal has it for the next start", error=str(error))
     # In the judging thread, because a step that was cut off there goes on to its end.
