@@ -88,15 +88,7 @@ async def serve(settings: Settings) -> None:
         clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack)
         evaluator = judgement.evaluator
-        catalogues = Catalogues(
-            settings,
-            CatalogueStore(stores.state),
-            AdoptionStore(stores.state),
-            stores.journal,
-            AlarmStore(stores.state),
-            clock.now_ns,
-            lambda: evaluator.catalogue,
-        )
+        catalogues = _catalogues(settings, stores, clock, evaluator)
         await catalogues.import_files()
         webhooks = open_webhooks(
             settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
@@ -139,6 +131,20 @@ async def serve(settings: Settings) -> None:
         finally:
             notify.tell("STOPPING=1", "STATUS=stopping")
             await _stop(supervisor, server, app, judgement)
+
+
+def _catalogues(
+    settings: Settings, stores: Stores, clock: Clock, evaluator: Evaluator
+) -> Catalogues:
+    return Catalogues(
+        settings,
+        CatalogueStore(stores.state),
+        AdoptionStore(stores.state),
+        stores.journal,
+        AlarmStore(stores.state),
+        clock.now_ns,
+        lambda: evaluator.catalogue,
+    )
 
 
 async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:
