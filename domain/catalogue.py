@@ -266,7 +266,7 @@ class Catalogue:
             if limits is not None and limits != channel.limits:
                 channels[index] = replace(channel, limits=limits)
         made = replace(self, channels=tuple(channels), in_force=dict(in_force))
-        made._lean_on(self)
+        made._lean_on(self)  # noqa: SLF001  one of its own kind
         return made
 
     def sharing(self, before: "Catalogue") -> "Catalogue":
@@ -281,7 +281,7 @@ class Catalogue:
             if place is not None and before.channels[place] == channel:
                 channels[index] = before.channels[place]
         made = replace(self, channels=tuple(channels))
-        made._lean_on(before)
+        made._lean_on(before)  # noqa: SLF001
         return made
 
     def stands_like(self, other: "Catalogue") -> bool:

@@ -53,7 +53,8 @@ def facilities_of(scope: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
         if not found:
             raise LookupError(f"no facility of the {key} {value!r}")
         return found
-    if key == "facilities" and isinstance(value, list) and value:
+    named = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if key == "facilities" and value and named:
         missing = [one for one in value if one not in catalogue.facility_by_id]
         if missing:
             raise LookupError(f"no facility {missing[0]!r}")
