@@ -1,6 +1,8 @@
 """From a catalogue to the core's tables: parameters filled in, all state at rest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,8 @@ from analytics.layout import (
 )
 from domain.catalogue import Catalogue, Channel, Limit
 from domain.grade import FaultKind, Side
-from domain.time import seconds_to_ns
+from domain.readings import Float64s, Int64s
+from domain.time import NS_PER_S, seconds_to_ns
 
 INTERVALS_MISSED = 3  # a gap, and a watermark restart, is more than so many intervals
 LOG_SLOTS_FIRST = 16
@@ -41,21 +44,22 @@ _WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK)
 
 def build_tables(catalogue: Catalogue) -> Tables:
     """Return the tables of ``catalogue``, all state at rest."""
-    channels = make_records(len(catalogue.channels), CHANNEL)
-    limits = [order_limits(channel) for channel in catalogue.channels]
-    counts = np.array([len(own) for own in limits], np.int32)
+    of = catalogue.channels
+    channels = make_records(len(of), CHANNEL)
+    counts = np.fromiter((len(channel.limits) for channel in of), np.int32, len(of))
     channels["limit_first"] = np.cumsum(counts) - counts
     channels["limit_count"] = counts
+    limits = limit_records([limit for channel in of for limit in order_limits(channel)])
     _fill_state(channels)
-    _fill_checks(channels, catalogue.channels)
+    _fill_checks(channels, of)
     _fill_intervals(channels, catalogue)
-    _fill_quiet_band(channels, limits)
-    _link_faults(channels, catalogue)
+    fill_quiet_band(channels, limits)
+    link_faults(channels, catalogue)
     ladders = (channels["checks"] & CHECK_FLAT != 0) & (channels["flat_tolerance"] > 0)
     channels["ladder"] = np.where(ladders, np.cumsum(ladders) - 1, -1)
     return Tables(
         channels=channels,
-        limits=limit_records([limit for own in limits for limit in own]),
+        limits=limits,
         marks=np.full(len(channels), HEARD, np.int64),
         ladders=make_ladders(int(ladders.sum())),
         logs=make_logs(LOG_SLOTS_FIRST),
@@ -63,27 +67,40 @@ def build_tables(catalogue: Catalogue) -> Tables:
     )
 
 
-def order_limits(channel: Channel) -> list[Limit]:
+_ORDER = attrgetter("side", "grade")
+
+
+def order_limits(channel: Channel) -> Sequence[Limit]:
     """Return the channel's limits by side and rising grade: the last one held is the worst."""
-    return sorted(channel.limits, key=lambda limit: (limit.side, limit.grade))
+    limits = channel.limits
+    return limits if len(limits) < 2 else sorted(limits, key=_ORDER)
 
 
 def limit_records(limits: Sequence[Limit]) -> Records:
     """Return the records of ``limits``, in their order, none of them held."""
+
+    def column(name: str, dtype: type) -> np.ndarray[Any, Any]:
+        return np.fromiter(map(attrgetter(name), limits), dtype, len(limits))
+
     records = np.zeros(len(limits), LIMIT)
     records["on_since_ns"] = records["off_since_ns"] = NONE_NS
-    low = np.array([limit.side is Side.LOW for limit in limits], np.bool_)
-    value = np.array([limit.value for limit in limits], np.float64)
-    deadband = np.array([limit.deadband for limit in limits], np.float64)
+    low = column("side", np.int64) == Side.LOW
+    value, deadband = column("value", np.float64), column("deadband", np.float64)
     records["value"], records["low"] = value, low
     records["release"] = np.where(low, value + deadband, value - deadband)
-    records["on_ns"] = [seconds_to_ns(limit.on_delay_s) for limit in limits]
-    records["off_ns"] = [seconds_to_ns(limit.off_delay_s) for limit in limits]
-    records["mask"] = np.array([(1 << limit.m) - 1 for limit in limits], np.uint64)
-    records["grade"] = [limit.grade for limit in limits]
-    records["n"] = [limit.n for limit in limits]
-    records["m"] = [limit.m for limit in limits]
+    records["on_ns"] = _nanoseconds(column("on_delay_s", np.float64))
+    records["off_ns"] = _nanoseconds(column("off_delay_s", np.float64))
+    records["grade"] = column("grade", np.uint8)
+    records["n"] = column("n", np.uint8)
+    m = records["m"] = column("m", np.uint8)
+    shifted = np.left_shift(np.uint64(1), np.minimum(m, 63).astype(np.uint64)) - np.uint64(1)
+    records["mask"] = np.where(m >= 64, ~np.uint64(0), shifted)
     return records
+
+
+def _nanoseconds(seconds: Float64s) -> Int64s:
+    """Return ``domain.time.seconds_to_ns`` of a column; what int64 cannot hold is for ever."""
+    return np.minimum(np.rint(seconds * NS_PER_S), 9.2e18).astype(np.int64)
 
 
 def free_stack(used: int, slots: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
@@ -118,53 +135,72 @@ def _fill_state(channels: Records) -> None:
 
 
 def _fill_checks(channels: Records, of: Sequence[Channel]) -> None:
-    def column(name: str, missing: float) -> list[float]:
-        values = (getattr(channel.checks, name) for channel in of)
-        return [missing if value is None else float(value) for value in values]
+    checks = [channel.checks for channel in of]
+
+    def column(name: str, missing: float) -> Float64s:
+        values = np.array(list(map(attrgetter(name), checks)), np.float64)  # None: not a number
+        return np.where(np.isnan(values), missing, values)
 
     for name in ("fail_low", "suspect_low"):
         channels[name] = column(name, -np.inf)
     for name in ("fail_high", "suspect_high", "spike"):
         channels[name] = column(name, np.inf)
-    channels["rate_per_ns"] = np.array(column("rate_per_s", np.inf)) / 1e9
+    channels["rate_per_ns"] = column("rate_per_s", np.inf) / 1e9
     channels["flat_tolerance"] = column("flat_tolerance", 0.0)
-    flat_s = [channel.checks.flat_s for channel in of]
-    channels["flat_ns"] = [NEVER if s is None else seconds_to_ns(s) for s in flat_s]
+    flat_s = column("flat_s", np.nan)
+    without = np.isnan(flat_s)
+    channels["flat_ns"] = np.where(without, NEVER, _nanoseconds(np.where(without, 0.0, flat_s)))
     changing = np.isfinite(channels["spike"]) | np.isfinite(channels["rate_per_ns"])
-    flat = channels["flat_ns"] != NEVER
-    channels["checks"] = changing * CHECK_CHANGE + flat * CHECK_FLAT
+    channels["checks"] = changing * CHECK_CHANGE + ~without * CHECK_FLAT
 
 
 def _fill_intervals(channels: Records, catalogue: Catalogue) -> None:
-    gap_ns, restart_ns = [], []
-    for channel in catalogue.channels:
-        sample_ns = seconds_to_ns(channel.sample_interval_s)
-        endless = sample_ns <= 0 or channel.on_change or channel.fault in _WITHOUT_GAPS
-        gap_ns.append(NEVER if endless else INTERVALS_MISSED * sample_ns)
-        upload_ns = 0
-        if channel.gateway is not None:
-            place = catalogue.gateway_index[channel.gateway]
-            upload_ns = seconds_to_ns(catalogue.gateways[place].upload_interval_s)
-        restart_ns.append(INTERVALS_MISSED * max(sample_ns, upload_ns))
-    channels["gap_ns"] = gap_ns
-    channels["restart_ns"] = restart_ns
+    of = catalogue.channels
+    sample_s = np.fromiter((one.sample_interval_s for one in of), np.float64, len(of))
+    on_change = np.fromiter((one.on_change for one in of), np.bool_, len(of))
+    no_gaps = np.fromiter((one.fault in _WITHOUT_GAPS for one in of), np.bool_, len(of))
+    sample_ns = _nanoseconds(sample_s)
+    endless = (sample_ns <= 0) | on_change | no_gaps
+    channels["gap_ns"] = np.where(endless, NEVER, INTERVALS_MISSED * sample_ns)
+    uploads = [seconds_to_ns(gateway.upload_interval_s) for gateway in catalogue.gateways]
+    places = catalogue.gateway_index
+    own = (len(uploads) if one.gateway is None else places[one.gateway] for one in of)
+    upload_ns = np.array([*uploads, 0], np.int64)[np.fromiter(own, np.int64, len(of))]
+    channels["restart_ns"] = INTERVALS_MISSED * np.maximum(sample_ns, upload_ns)
 
 
-def _fill_quiet_band(channels: Records, limits: Sequence[Sequence[Limit]]) -> None:
-    high = [[x.value for x in own if x.side is Side.HIGH] for own in limits]
-    low = [[x.value for x in own if x.side is Side.LOW] for own in limits]
-    channels["quiet_high"] = [min(values, default=np.inf) for values in high]
-    channels["quiet_low"] = [max(values, default=-np.inf) for values in low]
+def fill_quiet_band(channels: Records, limits: Records, chosen: Int64s | None = None) -> None:
+    """Write between which values a reading exceeds no limit, of the ``chosen`` channels or of all."""
+    if chosen is not None:
+        for index in chosen.tolist():
+            first = int(channels["limit_first"][index])
+            own = limits[first : first + int(channels["limit_count"][index])]
+            channels["quiet_high"][index] = np.min(own["value"][own["low"] == 0], initial=np.inf)
+            channels["quiet_low"][index] = np.max(own["value"][own["low"] == 1], initial=-np.inf)
+        return
+    owners = np.repeat(np.arange(len(channels)), channels["limit_count"])
+    low = limits["low"] == 1
+    high_value, low_value = np.full(len(channels), np.inf), np.full(len(channels), -np.inf)
+    np.minimum.at(high_value, owners[~low], limits["value"][~low])
+    np.maximum.at(low_value, owners[low], limits["value"][low])
+    channels["quiet_high"], channels["quiet_low"] = high_value, low_value
 
 
-def _link_faults(channels: Records, catalogue: Catalogue) -> None:
-    for index, channel in enumerate(catalogue.channels):
-        name = f"{channel.fault}_channel"
-        if channel.fault_of is None or name not in FAULT_LINKS:
-            continue
-        parent = channels[catalogue.channel_index[channel.fault_of]]
-        parent[name] = index
-        own = channels[index]
-        if not own["quiet_low"] < 0.0 < own["quiet_high"]:
-            parent["fault_always"] |= FAULT_LINKS[name]
-            parent["fault_live"] |= FAULT_LINKS[name]
+def link_faults(
+    channels: Records, catalogue: Catalogue, chosen: Iterable[int] | None = None
+) -> None:
+    """Write into the records what fault channels watch them, of the ``chosen`` ones or of all."""
+    of, places = catalogue.channels, catalogue.channel_index
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in FAULT_LINKS}
+    for index in range(len(of)) if chosen is None else chosen:
+        channel = of[index]
+        if channel.fault_of is not None and (name := f"{channel.fault}_channel") in found:
+            found[name].append((places[channel.fault_of], index))
+    for name, bit in FAULT_LINKS.items():
+        table = np.array(found[name], np.int64).reshape(-1, 2)
+        parents, own = table[:, 0], table[:, 1]
+        channels[name][parents] = own
+        quiet = (channels["quiet_low"][own] < 0.0) & (channels["quiet_high"][own] > 0.0)
+        channels["fault_always"][parents[quiet]] &= np.uint8(255 - bit)
+        channels["fault_always"][parents[~quiet]] |= np.uint8(bit)
+        channels["fault_live"][parents[~quiet]] |= np.uint8(bit)
