@@ -6,7 +6,7 @@ made beside is made in another thread beforehand; a change that was not prepared
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from operator import attrgetter
+from operator import attrgetter, is_not
 
 import numpy as np
 
@@ -14,14 +14,15 @@ from analytics.house import House, build_house
 from analytics.layout import Records, Tables
 from analytics.state import (
     Pairs,
+    busy_limits_of,
+    carry_limits,
     carry_over,
     look_at,
     match,
     recount_grades,
     restart_logs,
-    wake_faults,
 )
-from analytics.tables import fill_quiet_band, limit_records, link_faults, order_limits
+from analytics.tables import fill_quiet_band, limit_places, limit_records, link_faults
 from domain.catalogue import Catalogue
 from domain.grade import Grade, Side
 from domain.readings import GradeChange
@@ -31,8 +32,6 @@ _STRUCTURE = attrgetter(
     "on_change", "checks",
 )  # fmt: skip
 _UPLOADS = attrgetter("id", "upload_interval_s")
-_RUNS = ("on_since_ns", "off_since_ns")
-_HISTORY = ("history", "count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,14 @@ def changed_limits(before: Catalogue, after: Catalogue) -> list[int] | None:
         return None
     if list(map(_UPLOADS, before.gateways)) != list(map(_UPLOADS, after.gateways)):
         return None
+    others = np.fromiter(map(is_not, before.channels, after.channels), np.bool_)
     changed = []
-    for index, (old, new) in enumerate(zip(before.channels, after.channels, strict=True)):
-        if old is not new:
-            if _STRUCTURE(old) != _STRUCTURE(new):
-                return None
-            if old.limits != new.limits:
-                changed.append(index)
+    for index in np.flatnonzero(others).tolist():
+        old, new = before.channels[index], after.channels[index]
+        if _STRUCTURE(old) != _STRUCTURE(new):
+            return None
+        if old.limits != new.limits:
+            changed.append(index)
     return changed
 
 
@@ -99,19 +99,22 @@ def go_over(
 
 def _amend(before: House, catalogue: Catalogue, changed: list[int]) -> House:
     """Put other limits into the tables as they stand: all else is the same."""
-    records = before.tables.channels
-    old = {index: _limits_of(before.tables, index).copy() for index in changed}
-    tables = _relaid(before.tables, catalogue, changed)
-    for index in changed:
-        own = limit_records(order_limits(catalogue.channels[index]))
-        _carry_limits(old[index], own)
-        _limits_of(tables, index)[:] = own
+    channels = [catalogue.channels[index] for index in changed]
     chosen = np.array(changed, np.int64)
+    busy = busy_limits_of(before.tables)
+    tables = _relaid(before.tables, catalogue, changed)
+    records = tables.channels
+    limits = [limit for channel in channels for limit in channel.limits]
+    places, _ = limit_places(records, chosen)
+    tables.limits[places] = limit_records(limits, records["limit_count"][chosen])
+    after = np.full(len(records), -1, np.int64)
+    after[chosen] = chosen
+    carry_limits(busy, after, tables)
     fill_quiet_band(records, tables.limits, chosen)
     link_faults(records, catalogue, changed)
-    recount_grades(tables)
-    wake_faults(records)
-    before.silence.list_on_change(catalogue)
+    recount_grades(tables, chosen)
+    if any(channel.on_change for channel in channels):
+        before.silence.list_on_change(catalogue)
     house = replace(before, catalogue=catalogue, tables=tables)
     restart_logs(house)
     return house
@@ -120,19 +123,6 @@ def _amend(before: House, catalogue: Catalogue, changed: list[int]) -> House:
 def _limits_of(tables: Tables, index: int) -> Records:
     first = int(tables.channels["limit_first"][index])
     return tables.limits[first : first + int(tables.channels["limit_count"][index])]
-
-
-def _carry_limits(before: Records, after: Records) -> None:
-    """Carry the state of one channel's limits by the rule of ``state.carry_over``."""
-    places = {(one["grade"], one["low"]): one for one in before}
-    for record in after:
-        source = places.get((record["grade"], record["low"]))
-        if source is None:
-            continue
-        same = source["value"] == record["value"]
-        names = ("held", *(_RUNS if same else ()))
-        for name in (*names, *(_HISTORY if same and source["m"] == record["m"] else ())):
-            record[name] = source[name]
 
 
 def _relaid(tables: Tables, catalogue: Catalogue, changed: list[int]) -> Tables:

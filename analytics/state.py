@@ -22,7 +22,7 @@ from analytics.layout import (
     make_logs,
 )
 from analytics.plan import Level
-from analytics.tables import FAULT_LINKS, free_stack
+from analytics.tables import FAULT_LINKS, free_stack, limit_places
 from domain.catalogue import Catalogue
 from domain.readings import Int64s
 
@@ -99,8 +99,10 @@ def carry_over(saved: dict[str, Any], house: House, pairs: Pairs) -> None:
     tables = house.tables
     for name in _CHANNEL_STATE.names or ():
         tables.channels[name][new] = saved["channels"][name][old]
-    _carry_limits(saved["limits"], len(saved["ids"]), pairs, tables)
-    recount_grades(tables)
+    after = np.full(len(saved["ids"]), -1, np.int64)
+    after[old] = new
+    carry_limits(busy_limits(saved["limits"], saved["channels"]["awake"]), after, tables)
+    recount_grades(tables, np.arange(len(tables.channels)))
     wake_faults(tables.channels)
     _carry_ladders(saved, pairs, tables)
     before = _before(pairs, house)
@@ -147,52 +149,62 @@ def _owners(channels: Records) -> Int64s:
 
 def _limit_columns(tables: Tables) -> dict[str, Any]:
     columns = {name: tables.limits[name] for name in (_LIMIT_STATE.names or ())[1:]}
-    return {"channel": _owners(tables.channels), **columns}
+    owners = np.repeat(np.arange(len(tables.channels)), tables.channels["limit_count"])
+    return {"channel": owners, **columns}
 
 
-def _carry_limits(saved: Any, channel_count: int, pairs: Pairs, tables: Tables) -> None:
+def busy_limits(saved: Any, awake: Any) -> Records:
+    """Return a copy of the limits that are not at rest: those of channels that are awake."""
+    busy = np.flatnonzero((awake != 0)[saved["channel"]])
+    limits = np.zeros(len(busy), _LIMIT_STATE)
+    for name in _LIMIT_STATE.names or ():
+        limits[name] = saved[name][busy]
+    return limits
+
+
+def busy_limits_of(tables: Tables) -> Records:
+    """Return ``busy_limits`` of tables."""
+    return busy_limits(_limit_columns(tables), tables.channels["awake"])
+
+
+def carry_limits(busy: Records, after: Int64s, tables: Tables) -> None:
     """Carry limits with the same value whole; of those with a new value, whether they are held.
 
-    Only those that are not at rest are looked at: they are few.
+    ``after`` says which channel of ``tables`` each is now, -1 for none.
     """
     limits, channels = tables.limits, tables.channels
-    after = np.full(channel_count, -1, np.int64)
-    after[pairs.old] = pairs.new
-    busy = np.flatnonzero(
-        (saved["held"] != 0) | (saved["history"] != 0) | (saved["count"] != 0)
-        | (saved["on_since_ns"] != NONE_NS) | (saved["off_since_ns"] != NONE_NS)
-    )  # fmt: skip
-    busy = busy[after[saved["channel"][busy]] >= 0]
-    owner = after[saved["channel"][busy]]
+    busy = busy[after[busy["channel"]] >= 0]
+    owner = after[busy["channel"]]
     first, count = channels["limit_first"][owner], channels["limit_count"][owner]
     for place in range(int(count.max(initial=0))):
         there = np.flatnonzero(place < count)
         new, old = first[there] + place, busy[there]
-        fits = (limits["grade"][new] == saved["grade"][old]) & (
-            limits["low"][new] == saved["low"][old]
-        )
-        _carry_state(saved, old[fits], limits, new[fits])
+        fits = (limits["grade"][new] == old["grade"]) & (limits["low"][new] == old["low"])
+        _carry_state(old[fits], limits, new[fits])
 
 
-def _carry_state(saved: Any, old: Int64s, limits: Records, new: Int64s) -> None:
-    limits["held"][new] = saved["held"][old]
-    same = limits["value"][new] == saved["value"][old]
+def _carry_state(old: Records, limits: Records, new: Int64s) -> None:
+    limits["held"][new] = old["held"]
+    same = limits["value"][new] == old["value"]
     for name in ("on_since_ns", "off_since_ns"):
-        limits[name][new[same]] = saved[name][old[same]]
-    same &= limits["m"][new] == saved["m"][old]
+        limits[name][new[same]] = old[name][same]
+    same &= limits["m"][new] == old["m"]
     for name in ("history", "count"):
-        limits[name][new[same]] = saved[name][old[same]]
+        limits[name][new[same]] = old[name][same]
 
 
-def recount_grades(tables: Tables) -> None:
-    """Write the worst held grade of each side, and who is awake, into the channels' records."""
-    channels, limits, owners = tables.channels, tables.limits, _owners(tables.channels)
+def recount_grades(tables: Tables, chosen: Int64s) -> None:
+    """Write the worst held grade of each side, and who is awake, into the records of channels."""
+    channels = tables.channels
+    places, owners = limit_places(channels, chosen)
+    limits = {name: tables.limits[name][places] for name in ("held", "low", "grade", "history")}
     for side, name in ((0, "high"), (1, "low")):
-        channels[name] = 0
+        channels[name][chosen] = 0
         held = (limits["held"] == 1) & (limits["low"] == side)
         np.maximum.at(channels[name], owners[held], limits["grade"][held])
-    busy = (limits["held"] == 1) | (limits["on_since_ns"] != NONE_NS) | (limits["history"] != 0)
-    channels["awake"] = 0
+    pending = tables.limits["on_since_ns"][places] != NONE_NS
+    busy = (limits["held"] == 1) | pending | (limits["history"] != 0)
+    channels["awake"][chosen] = 0
     channels["awake"][owners[busy]] = 1
 
 

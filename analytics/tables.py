@@ -1,6 +1,7 @@
 """From a catalogue to the core's tables: parameters filled in, all state at rest."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -26,7 +27,7 @@ from analytics.layout import (
 )
 from domain.catalogue import Catalogue, Channel, Limit
 from domain.grade import FaultKind, Side
-from domain.readings import Float64s, Int64s
+from domain.readings import Float64s, Int32s, Int64s
 from domain.time import NS_PER_S, seconds_to_ns
 
 INTERVALS_MISSED = 3  # a gap, and a watermark restart, is more than so many intervals
@@ -49,11 +50,11 @@ def build_tables(catalogue: Catalogue) -> Tables:
     counts = np.fromiter((len(channel.limits) for channel in of), np.int32, len(of))
     channels["limit_first"] = np.cumsum(counts) - counts
     channels["limit_count"] = counts
-    limits = limit_records([limit for channel in of for limit in order_limits(channel)])
+    limits = limit_records(list(chain.from_iterable(map(attrgetter("limits"), of))), counts)
     _fill_state(channels)
     _fill_checks(channels, of)
     _fill_intervals(channels, catalogue)
-    fill_quiet_band(channels, limits)
+    fill_quiet_band(channels, limits, np.arange(len(of)))
     link_faults(channels, catalogue)
     ladders = (channels["checks"] & CHECK_FLAT != 0) & (channels["flat_tolerance"] > 0)
     channels["ladder"] = np.where(ladders, np.cumsum(ladders) - 1, -1)
@@ -67,17 +68,16 @@ def build_tables(catalogue: Catalogue) -> Tables:
     )
 
 
-_ORDER = attrgetter("side", "grade")
-
-
-def order_limits(channel: Channel) -> Sequence[Limit]:
+def order_limits(channel: Channel) -> list[Limit]:
     """Return the channel's limits by side and rising grade: the last one held is the worst."""
-    limits = channel.limits
-    return limits if len(limits) < 2 else sorted(limits, key=_ORDER)
+    return sorted(channel.limits, key=attrgetter("side", "grade"))
 
 
-def limit_records(limits: Sequence[Limit]) -> Records:
-    """Return the records of ``limits``, in their order, none of them held."""
+def limit_records(limits: Sequence[Limit], counts: Int32s) -> Records:
+    """Return the records of limits, none held, ordered as by ``order_limits`` within a channel.
+
+    ``counts`` says how many of ``limits`` belong to each channel in turn.
+    """
 
     def column(name: str, dtype: type) -> np.ndarray[Any, Any]:
         return np.fromiter(map(attrgetter(name), limits), dtype, len(limits))
@@ -95,7 +95,17 @@ def limit_records(limits: Sequence[Limit]) -> Records:
     m = records["m"] = column("m", np.uint8)
     shifted = np.left_shift(np.uint64(1), np.minimum(m, 63).astype(np.uint64)) - np.uint64(1)
     records["mask"] = np.where(m >= 64, ~np.uint64(0), shifted)
-    return records
+    rank = np.repeat(np.arange(len(counts)), counts) * 16 + low * 8 + records["grade"]
+    in_order = bool((rank[1:] >= rank[:-1]).all())
+    return records if in_order else records[np.argsort(rank, kind="stable")]
+
+
+def limit_places(channels: Records, chosen: Int64s) -> tuple[Int64s, Int64s]:
+    """Return the places of the limits of ``chosen`` channels, and whose each is."""
+    first, count = channels["limit_first"][chosen], channels["limit_count"][chosen]
+    owners = np.repeat(chosen, count)
+    starts = np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(first, count) + np.arange(len(owners)) - starts, owners
 
 
 def _nanoseconds(seconds: Float64s) -> Int64s:
@@ -169,21 +179,14 @@ def _fill_intervals(channels: Records, catalogue: Catalogue) -> None:
     channels["restart_ns"] = INTERVALS_MISSED * np.maximum(sample_ns, upload_ns)
 
 
-def fill_quiet_band(channels: Records, limits: Records, chosen: Int64s | None = None) -> None:
-    """Write between which values a reading exceeds no limit, of the ``chosen`` channels or of all."""
-    if chosen is not None:
-        for index in chosen.tolist():
-            first = int(channels["limit_first"][index])
-            own = limits[first : first + int(channels["limit_count"][index])]
-            channels["quiet_high"][index] = np.min(own["value"][own["low"] == 0], initial=np.inf)
-            channels["quiet_low"][index] = np.max(own["value"][own["low"] == 1], initial=-np.inf)
-        return
-    owners = np.repeat(np.arange(len(channels)), channels["limit_count"])
-    low = limits["low"] == 1
-    high_value, low_value = np.full(len(channels), np.inf), np.full(len(channels), -np.inf)
-    np.minimum.at(high_value, owners[~low], limits["value"][~low])
-    np.maximum.at(low_value, owners[low], limits["value"][low])
-    channels["quiet_high"], channels["quiet_low"] = high_value, low_value
+def fill_quiet_band(channels: Records, limits: Records, chosen: Int64s) -> None:
+    """Write between which values a reading of ``chosen`` channels exceeds no limit."""
+    places, owners = limit_places(channels, chosen)
+    low, value = limits["low"][places] == 1, limits["value"][places]
+    highest, lowest = np.full(len(channels), -np.inf), np.full(len(channels), np.inf)
+    np.minimum.at(lowest, owners[~low], value[~low])
+    np.maximum.at(highest, owners[low], value[low])
+    channels["quiet_high"][chosen], channels["quiet_low"][chosen] = lowest[chosen], highest[chosen]
 
 
 def link_faults(
