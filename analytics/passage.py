@@ -90,11 +90,22 @@ def go_over(
     if changed is not None:
         house = _amend(before, catalogue, changed)
     else:
-        if prepared is None or prepared.of is not before.catalogue:
+        if prepared is None or not _fits(prepared, before.catalogue, catalogue):
             prepared = _prepare_whole(before, catalogue)
         house = prepared.house
+        house.catalogue = catalogue
         carry_over(look_at(before), house, prepared.pairs)
     return house, _changes(held, before.catalogue, house, seq, now_ns)
+
+
+def _fits(prepared: Prepared, before: Catalogue, after: Catalogue) -> bool:
+    """Whether what was prepared is for this very change."""
+    meant = prepared.house.catalogue
+    return (
+        prepared.of is before
+        and meant.revision == after.revision
+        and meant.in_force == after.in_force
+    )
 
 
 def _amend(before: House, catalogue: Catalogue, changed: list[int]) -> House:
