@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Accounts, Reject, Sighting
 from domain.alarm import Alarm, Notice, Transition
+from domain.profiles import ProfileChange
 from storage import tables
 from storage.accounts import add_accounts, read_accounts
 from storage.alarmlist import AlarmFilter, page_of_alarms, read_alarm, write_alarms
@@ -19,6 +20,7 @@ from storage.gateways import GatewayStatus, read_statuses, write_statuses
 from storage.inbox import Inboxed, add_sightings, forget_name, page_of_inbox
 from storage.outbox import OutboxRow, add_notices, mark_done, pending_notices
 from storage.pages import Page
+from storage.profiles import add_profile_changes
 from storage.quarantine import add_rejects, page_of_quarantine
 from storage.state import StateEngine
 from storage.transitions import (
@@ -42,6 +44,7 @@ class Commit:
     rejects: Sequence[Reject] = ()
     sightings: Sequence[Sighting] = ()
     gateways: Sequence[GatewayStatus] = ()
+    profiles: Sequence[ProfileChange] = ()
 
 
 @dataclass(slots=True)
@@ -166,6 +169,7 @@ async def _write(
     await add_accounts(connection, commit.accounts)
     await add_sightings(connection, commit.sightings)
     await write_statuses(connection, commit.gateways)
+    await add_profile_changes(connection, commit.profiles)
     return written
 
 
