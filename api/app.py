@@ -14,12 +14,26 @@ from api.metrics import MeasureRequests
 from api.openapi import describe_api
 from api.page import page_routes
 from api.ports import Ports
-from api.routers import alarms, catalogue, channels, events, facilities, gateways, health
+from api.routers import (
+    alarms,
+    catalogue,
+    channels,
+    commissioning,
+    events,
+    facilities,
+    gateways,
+    health,
+    profiles,
+    revisions,
+)
 from api.routers import unregistered as inbox
 from api.settings import ApiSettings
 
 PREFIX = "/api/v1"
-NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events)
+NOUNS = (
+    facilities, channels, alarms, gateways, inbox, catalogue, revisions, commissioning, profiles,
+    events,
+)  # fmt: skip
 
 
 @asynccontextmanager
@@ -62,7 +76,10 @@ def create_app(
     app.router.routes.extend(page_routes())
     _describe(app)
     app.add_middleware(
-        BoundedBody, bytes_max=settings.body_bytes_max, timeout_s=settings.body_timeout_s
+        BoundedBody,
+        bytes_max=settings.body_bytes_max,
+        timeout_s=settings.body_timeout_s,
+        larger={f"{PREFIX}/catalogue/revisions": settings.document_bytes_max},
     )
     app.add_middleware(SecureHeaders)
     app.add_middleware(MeasureRequests, metrics=app.state.context.metrics)

@@ -53,5 +53,14 @@ async def writer(here: Here, credentials: Credentials) -> Key:
     return key
 
 
+async def admin(here: Here, credentials: Credentials) -> Key:
+    """Return the caller's key, which must be an admin's."""
+    key = await writer(here, credentials)
+    if key.role != "admin":
+        raise ApiError(403, f"The role {key.role!r} may not do this.", "Use the key of an admin.")
+    return key
+
+
 Reader = Depends(reader)
+Admin = Annotated[Key, Depends(admin)]
 Writer = Annotated[Key, Depends(writer)]

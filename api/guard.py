@@ -1,6 +1,7 @@
 """What stands before every route: bounds on bodies, and the headers of every answer."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,12 +49,20 @@ class _UnfitError(Exception):
 class BoundedBody:
     """Reads the whole body before the route is asked: at most so many bytes, within so long.
 
-    Every body of this interface is small, so none needs to be streamed.
+    Bodies of this interface are small, so none needs to be streamed. ``larger`` says at which
+    addresses a caller that shows a key may send more.
     """
 
-    def __init__(self, app: ASGIApp, bytes_max: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        bytes_max: int,
+        timeout_s: float,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._larger = larger or {}
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,9 +85,13 @@ class BoundedBody:
         await self._app(scope, replay, send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and (len(announced) > 12 or int(announced) > self._bytes_max):
-            raise self._too_large()
+        headers = dict(scope["headers"])
+        bytes_max = self._bytes_max
+        if b"authorization" in headers:
+            bytes_max = self._larger.get(scope["path"], bytes_max)
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and (len(announced) > 12 or int(announced) > bytes_max):
+            raise _too_large(bytes_max)
         body = bytearray()
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -87,19 +100,18 @@ class BoundedBody:
                     if message["type"] != "http.request":
                         return None
                     body += message.get("body", b"")
-                    if len(body) > self._bytes_max:
-                        raise self._too_large()
+                    if len(body) > bytes_max:
+                        raise _too_large(bytes_max)
                     if not message.get("more_body"):
                         return bytes(body)
         except TimeoutError:
             raise _UnfitError(408, "The body took too long to come.", "Send it at once.") from None
 
-    def _too_large(self) -> _UnfitError:
-        return _UnfitError(
-            413,
-            f"The body is larger than {self._bytes_max} bytes.",
-            f"Send at most {self._bytes_max} bytes.",
-        )
+
+def _too_large(bytes_max: int) -> _UnfitError:
+    return _UnfitError(
+        413, f"The body is larger than {bytes_max} bytes.", f"Send at most {bytes_max} bytes."
+    )
 
 
 def _announces_body(scope: Scope) -> bool:

@@ -24,6 +24,7 @@ class FacilityPicture:
     unacknowledged: int = 0
     channels: int = 0
     fresh_channels: int = 0
+    in_commissioning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def draw(live: Live) -> CityPicture:
         if facility is None or channel.fault is not None:
             continue
         facility.channels += 1
+        facility.in_commissioning += channel.commissioning
         newest = latest.get(channel.id)
         if newest is None:
             continue

@@ -14,6 +14,7 @@ class ApiSettings:
 
     open_reads: bool = True
     body_bytes_max: int = 64 * 1024
+    document_bytes_max: int = 16 * 1024 * 1024
     body_timeout_s: float = 10.0
     archive_threads: int = 2
     archive_waiting_max: int = 16

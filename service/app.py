@@ -33,12 +33,12 @@ from service.ports import LivePicture, ServiceHealth, StoreView
 from service.recovery import SnapshotKeeper, restore, run_again
 from service.settings import Settings
 from service.supervise import Supervisor
-from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.catalogue.revisions import CatalogueStore
 from storage.journal import Journal
 from storage.keys import KeyStore
+from storage.profiles import ProfileLog
 
 HTTP_STOP_TIMEOUT_S = 5
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
@@ -61,6 +61,7 @@ class Judgement:
     broadcast: Broadcast
     keeper: SnapshotKeeper
     thread: ThreadPoolExecutor
+    catalogues: CatalogueStore
 
 
 async def serve(settings: Settings) -> None:
@@ -79,17 +80,18 @@ async def serve(settings: Settings) -> None:
         evaluator = judgement.evaluator
         catalogues = Catalogues(
             settings,
-            CatalogueStore(stores.state),
-            AdoptionStore(stores.state),
+            judgement.catalogues,
+            stores.state,
             stores.journal,
             AlarmStore(stores.state),
             clock.now_ns,
-            lambda: evaluator.catalogue,
+            evaluator,
         )
-        await catalogues.import_files()
+        await catalogues.start()
         source = await stack.enter_async_context(_source(settings, clock))
 
         _start_pipeline(supervisor, source, stores, judgement, clock)
+        supervisor.start("catalogue", catalogues.watch())
         app = create_app(
             Ports(
                 live=LivePicture(evaluator, clock),
@@ -101,7 +103,9 @@ async def serve(settings: Settings) -> None:
                 health=_health(supervisor, source, stores, judgement, catalogues),
                 keys=keys,
                 alarm_text=alarm_text,
-                registry=_registry(stores, judgement),
+                revisions=catalogues,
+                profile_log=ProfileLog(stores.state),
+                registry=_registry(stores, judgement, catalogues),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
@@ -141,7 +145,7 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
         settings.snapshot_interval_s,
     )
     stack.callback(keeper.close)
-    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread)
+    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread, catalogue_store)
 
 
 def _start_pipeline(
@@ -185,14 +189,19 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
+        catalogues.problem,
     )
 
 
-def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
+def _registry(stores: Stores, judgement: Judgement, catalogues: Catalogues) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(
         ServiceCollector(
-            stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
+            stores.journal,
+            judgement.evaluator,
+            judgement.committer,
+            judgement.archiver,
+            catalogues,
         )
     )
     return registry

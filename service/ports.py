@@ -1,7 +1,7 @@
 """What the HTTP interface is handed: the real parts, seen through its own Protocols."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,6 +10,7 @@ from api.ports import AlarmFilter, Check
 from domain.accounting import Accounts
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue
+from domain.profiles import ActiveProfile
 from domain.readings import Latest
 from service.archiving import Archiver
 from service.clock import Clock
@@ -43,6 +44,10 @@ class LivePicture:
     def open_alarms(self) -> list[Alarm]:
         """Return the alarms that have not ended."""
         return self._evaluator.open_alarms()
+
+    def profiles(self) -> Mapping[str, ActiveProfile]:
+        """Return the limit profiles in force, by facility id."""
+        return self._evaluator.profiles
 
     def now_ns(self) -> int:
         """Return the service's time."""
@@ -96,6 +101,7 @@ class ServiceHealth:
         archiver: Archiver,
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
+        catalogue_problem: Callable[[], str],
     ) -> None:
         self._broker_connected = broker_connected
         self._failed_tasks = failed_tasks
@@ -103,6 +109,7 @@ class ServiceHealth:
         self._archiver = archiver
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
+        self._catalogue_problem = catalogue_problem
 
     def live(self) -> bool:
         """Return False where only a restart helps."""
@@ -123,6 +130,9 @@ class ServiceHealth:
         ]
 
     def _catalogue(self) -> Check:
+        problem = self._catalogue_problem()
+        if problem:
+            return Check("catalogue", ok=False, detail=problem)
         activated = self._catalogue_activated()
         words = "the newest revision is active" if activated else "waiting for the newest revision"
         return Check("catalogue", activated, words)
