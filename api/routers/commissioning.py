@@ -10,7 +10,7 @@ from api.errors import ApiError, not_found
 from api.present import channel_out, find_channel
 from api.schemas import ChannelOut
 from api.schemas_catalogue import CommissionedOut, CommissioningIn
-from domain.catalogue import Channel
+from domain.catalogue import Catalogue, Channel
 
 router = APIRouter(tags=["commissioning"])
 
@@ -23,6 +23,15 @@ async def _commission(
     if ids:
         revision = await here.ports.revisions.commission(ids, on=on, author=author)
     return CommissionedOut(revision=revision, channels=ids)
+
+
+def _leads(channel: Channel, catalogue: Catalogue) -> bool:
+    """Whether a channel's commissioning is its own: a derived one follows its inputs."""
+    inputs = channel.feature.inputs if channel.feature else ()
+    found = [one for name in inputs if (one := find_channel(name, catalogue)) is not None]
+    if channel.commissioning and not any(one.commissioning for one in found):
+        return channel.fault is None
+    return channel.fault is None and all(one.facility != channel.facility for one in found)
 
 
 @router.patch("/channels/{channel_id:path}", summary="Put a channel into commissioning, or out")
@@ -54,7 +63,9 @@ async def commission_facility(
     catalogue = here.catalogue
     if facility_id not in catalogue.facility_by_id:
         raise not_found("facility", facility_id)
-    own = [one for one in catalogue.channels if one.facility == facility_id and one.fault is None]
+    own = [
+        one for one in catalogue.channels if one.facility == facility_id and _leads(one, catalogue)
+    ]
     return await _commission(here, own, on=body.commissioning, author=key.name)
 
 

@@ -156,6 +156,12 @@ class Service:
 
     def start(self) -> Self:
         """Start it, and return when it is ready."""
+        self.launch()
+        wait_for(self.is_ready, "the service is ready", 60)
+        return self
+
+    def launch(self) -> None:
+        """Start it, and return at once."""
         given = {
             "mqtt_url": self.mqtt_url,
             "http_listen": f"127.0.0.1:{self.port}",
@@ -172,8 +178,12 @@ class Service:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self.is_ready, "the service is ready", 60)
-        return self
+
+    def is_live(self) -> bool:
+        try:
+            return self.http.get(f"{self.url}/health/live").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def is_ready(self) -> bool:
         assert self.process is not None
