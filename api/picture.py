@@ -77,7 +77,9 @@ class Pictures:
     async def now(self) -> CityPicture:
         """Return a picture that is at most a second old."""
         async with self._drawing:
-            if self._last is None or time.monotonic() - self._drawn_s > _AGE_S_MAX:
+            old = self._last is None or self._last.catalogue is not self._live.catalogue()
+            if old or time.monotonic() - self._drawn_s > _AGE_S_MAX:
                 self._last = await self._pool.run(lambda: draw(self._live))
                 self._drawn_s = time.monotonic()
+            assert self._last is not None  # noqa: S101  drawn by now
             return self._last

@@ -22,9 +22,9 @@ async def test_only_an_admin_submits_documents(client):
         assert answer.status_code == status
 
 
-async def test_a_dry_run_makes_nothing_and_tells_everything(client, world):
+async def test_a_dry_run_makes_nothing_and_tells_everything(client, memory):
     limits = (Limit(Grade.RED, Side.HIGH, 1.0),)
-    world.revisions.found = Differences(
+    memory.revisions.found = Differences(
         ["f"], [], [], ["g"], ["c"] * 1500, [], {"d": ("name",)},
         [LimitsChange("d", (), limits)], [ClosingAlarm("a", "d", "limit removed")],
     )  # fmt: skip
@@ -33,7 +33,7 @@ async def test_a_dry_run_makes_nothing_and_tells_everything(client, world):
     )
     body = answer.json()
     assert body["revision"] is None
-    assert world.revisions.documents == []
+    assert memory.revisions.documents == []
     told = body["differences"]
     assert (len(told["channels_added"]), told["counts"]["channels_added"]) == (1000, 1500)
     assert told["limits_changed"][0]["after"][0]["value"] == 1.0
@@ -50,11 +50,11 @@ async def test_all_faults_are_told_with_their_places(client):
     assert len(answer.json()["errors"]) == 2
 
 
-async def test_json_is_taken_with_tabs_and_pairs_and_lines_stay(client, world):
+async def test_json_is_taken_with_tabs_and_pairs_and_lines_stay(client, memory):
     text = '{\n\t"name": "\\ud83d\\ude00",\n"facilities": []}'
     headers = {"Content-Type": "application/json", **ADMIN}
     assert (await client.post(PATH, content=text.encode(), headers=headers)).status_code == 200
-    (document,) = world.revisions.documents
+    (document,) = memory.revisions.documents
     assert json.loads(document) == json.loads(text)
     assert b"\t" not in document
     assert document.count(b"\n") == text.count("\n")
@@ -77,7 +77,7 @@ async def test_a_document_may_be_large_for_whoever_shows_a_key(client):
     assert (await client.post(PATH, content=large, headers=YAML)).status_code == 413
 
 
-async def test_revisions_are_listed_newest_first_and_gone_back_to(client, world):
+async def test_revisions_are_listed_newest_first_and_gone_back_to(client, memory):
     made = (await client.post(f"{PATH}/7/activate", headers=ADMIN)).json()
     assert (made["revision"], made["active"], made["note"]) == (8, True, "revision 7 again")
     part = (await client.get(PATH, params={"limit": 1})).json()
@@ -90,15 +90,15 @@ async def test_revisions_are_listed_newest_first_and_gone_back_to(client, world)
         assert (await client.get(path)).status_code == 404
 
 
-async def test_an_operator_puts_a_channel_into_commissioning(client, world):
+async def test_an_operator_puts_a_channel_into_commissioning(client, memory):
     body = {"commissioning": True}
     assert (await client.patch(BRIDGE, json=body)).status_code == 401
     assert (await client.patch(BRIDGE, json=body, headers=VIEWER)).status_code == 403
     answer = await client.patch(BRIDGE, json=body, headers=OPERATOR)
     assert answer.json()["commissioning"] is True
-    again = world.live.active.revision
+    again = memory.live.active.revision
     assert (await client.patch(BRIDGE, json=body, headers=OPERATOR)).status_code == 200
-    assert world.live.active.revision == again, "nothing to change, no revision"
+    assert memory.live.active.revision == again, "nothing to change, no revision"
     for path in (f"{BRIDGE}:silent", "/api/v1/channels/none"):
         assert (await client.patch(path, json=body, headers=OPERATOR)).status_code in (404, 422)
 

@@ -138,7 +138,7 @@ def test_commissioning_closes_its_alarms_and_leaving_it_raises_what_is_held(serv
     assert raised["id"] != ended["id"]
     whole = tell("/facilities/gas/test/commissioning", on=True)
     assert whole["channels"] == [METHANE]
-    assert service.get("/facilities/gas/test")["in_commissioning"] == 1
+    assert service.get("/facilities/gas/test")["in_commissioning"] == 2  # with what is derived
     tell("/gateways/gw-gas/commissioning", on=False)
     assert not service.get(f"/channels/{METHANE}")["commissioning"]
 
