@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from analytics.evidence import copy_evidence
 from analytics.house import House, build_house
@@ -20,8 +21,10 @@ from analytics.layout import (
     Verdict,
     make_findings,
 )
+from analytics.overload import Overload
 from analytics.passage import Prepared, go_over, prepare
 from analytics.plan import Stream, join_streams
+from analytics.silence import Silence
 from analytics.state import take_back, take_snapshot
 from analytics.tables import grow_logs
 from domain.catalogue import Catalogue, Channel
@@ -89,35 +92,45 @@ class Core:
         return Judged(
             readings=_readings(house.catalogue, parts),
             changes=[entry.change for entry in ranked],
-            stored=self._count_by_gateway(batch.channel[kept]),
-            late=self._count_by_gateway(batch.channel[late]),
-            future=self._count_by_gateway(batch.channel[~kept]),
+            stored=self._count_by_gateway(batch.channel, kept),
+            late=self._count_by_gateway(batch.channel, late),
+            future=self._count_by_gateway(batch.channel, ~kept),
         )
 
     def tick(self, seq: int, tick: Tick) -> Judged:
         """Let time pass: silence, and the delays of channels that report on change."""
         self._used = True
-        ranked = self._tell_silence(seq, tick) + self._let_delays_pass(seq, tick)
-        nobody = np.zeros(len(self._house.catalogue.gateways), np.int64)
+        house = self._house
+        silence, overload = house.silence, house.overload
+        ranked = self._tell(seq, tick, silence, silence.advance(tick, house.tables.marks))
+        ranked += self._tell(seq, tick, overload, overload.advance())
+        ranked += self._let_delays_pass(seq, tick)
+        nobody = np.zeros(len(house.catalogue.gateways), np.int64)
         return Judged(
-            readings=_no_readings(self._house.catalogue),
+            readings=_no_readings(house.catalogue),
             changes=[entry.change for entry in ranked],
             stored=nobody,
             late=nobody,
             future=nobody,
         )
 
-    def _tell_silence(self, seq: int, tick: Tick) -> list[_Ranked]:
-        """Judge the silences that a tick has made longer, or that have ended."""
-        house = self._house
-        silence = house.silence
-        places, values = silence.advance(tick, house.tables.marks)
+    def refuse(self, gateway: int, frames: int) -> None:
+        """Take in that so many frames of a gateway were refused: it is heard, and overloaded."""
+        self._used = True
+        self._house.silence.hear([gateway], [])
+        self._house.overload.add(gateway, frames)
+
+    def _tell(
+        self, seq: int, tick: Tick, watched: Silence | Overload, news: tuple[Int64s, Float64s]
+    ) -> list[_Ranked]:
+        """Judge what a tick has changed of the faults ``watched``: places and values."""
+        places, values = news
         if not len(places):
             return []
-        told = silence.channels[places]
+        told = watched.channels[places]
         now_ns = np.full(len(told), tick.now_ns, np.int64)
         _, ranked = self._judge(STATE, 0, _columns(seq, told, now_ns, values, tick.now_ns), None)
-        silence.unsettled[places] = _unsettled(house.tables, told)
+        watched.unsettled[places] = _unsettled(self._house.tables, told)
         return ranked
 
     def _let_delays_pass(self, seq: int, tick: Tick) -> list[_Ranked]:
@@ -252,9 +265,12 @@ class Core:
             streams.append(_stream(derived, verdict, good)._replace(root=made.root[good]))
         return parts
 
-    def _count_by_gateway(self, channels: Int32s) -> Int64s:
+    def _count_by_gateway(self, channels: Int32s, which: npt.NDArray[np.bool_]) -> Int64s:
         house = self._house
         gateways = len(house.catalogue.gateways)
+        if not which.any():
+            return np.zeros(gateways, np.int64)
+        channels = channels if which.all() else channels[which]
         return np.bincount(house.gateway[channels], minlength=gateways + 1)[:gateways]
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from analytics.features.bank import signature
 from analytics.layout import Tables
+from analytics.overload import Overload
 from analytics.plan import Level, input_indices, plan_levels
 from analytics.silence import Silence, root_gateways
 from analytics.tables import build_tables
@@ -22,6 +23,7 @@ class House:
     tables: Tables
     levels: list[Level]
     silence: Silence
+    overload: Overload
     gateway: Int64s  # by channel; the number of gateways stands for none
     feeds: npt.NDArray[np.bool_]  # by channel: a feature reads it
     signatures: list[str]  # by channel: what its state means
@@ -40,6 +42,7 @@ def build_house(catalogue: Catalogue) -> House:
         tables=build_tables(catalogue),
         levels=levels,
         silence=Silence(catalogue, roots),
+        overload=Overload(catalogue),
         gateway=np.where(roots < 0, len(catalogue.gateways), roots),
         feeds=feeds,
         signatures=sign(catalogue),

@@ -76,6 +76,7 @@ def look_at(house: House) -> dict[str, Any]:
             for name, column in tables.logs._asdict().items()
         },
         "silence": house.silence.snapshot(catalogue, tables),
+        "overload": house.overload.snapshot(catalogue),
         "features": _save_features(catalogue, house.levels, copy=False),
     }
 
@@ -107,6 +108,7 @@ def carry_over(saved: dict[str, Any], house: House, pairs: Pairs) -> None:
     _carry_ladders(saved, pairs, tables)
     before = _before(pairs, house)
     house.silence.carry(saved["silence"], house.catalogue, pairs, before, tables.marks)
+    house.overload.carry(saved["overload"], house.catalogue, before)
     _carry_features(saved["features"], before, house.catalogue, house.levels)
     restart_logs(house)
 

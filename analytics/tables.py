@@ -40,7 +40,7 @@ FAULT_LINKS = {  # field of the parent's record that holds the fault channel's i
     "clock_channel": FAULT_CLOCK,
 }
 # Values of these come by the tick or by arrival, not by the sample: no gap says anything.
-_WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK)
+_WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK, FaultKind.OVERLOAD)
 
 
 def build_tables(catalogue: Catalogue) -> Tables:
@@ -187,6 +187,9 @@ def fill_quiet_band(channels: Records, limits: Records, chosen: Int64s) -> None:
     np.minimum.at(lowest, owners[~low], value[~low])
     np.maximum.at(highest, owners[low], value[low])
     channels["quiet_high"][chosen], channels["quiet_low"][chosen] = lowest[chosen], highest[chosen]
+    for side, nearest in (("high", np.minimum), ("low", np.maximum)):
+        ends = [channels[f"{name}_{side}"][chosen] for name in ("quiet", "suspect", "fail")]
+        channels[f"calm_{side}"][chosen] = nearest.reduce(ends)
 
 
 def link_faults(

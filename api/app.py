@@ -16,15 +16,18 @@ from api.page import page_routes
 from api.ports import Ports
 from api.routers import (
     alarms,
+    audit,
     catalogue,
     channels,
     commissioning,
     events,
     facilities,
+    frames,
     gateways,
     health,
     profiles,
     revisions,
+    webhooks,
 )
 from api.routers import unregistered as inbox
 from api.settings import ApiSettings
@@ -32,7 +35,7 @@ from api.settings import ApiSettings
 PREFIX = "/api/v1"
 NOUNS = (
     facilities, channels, alarms, gateways, inbox, catalogue, revisions, commissioning, profiles,
-    events,
+    events, webhooks, audit,
 )  # fmt: skip
 
 
@@ -72,6 +75,7 @@ def create_app(
     for noun in NOUNS:
         api.include_router(noun.router)
     app.include_router(api)
+    app.include_router(frames.router, prefix=PREFIX)  # gateways have keys of their own
     app.include_router(health.router)
     app.router.routes.extend(page_routes())
     _describe(app)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.key_commands import gateway_app, keys_app
 from service.settings import ROOT, Settings, SettingsError, load_settings
 
 RECORDINGS = ("trout_creek_bridge_gauge", "metec_methane_stanford", "openlab_bridge_run_1")
@@ -19,6 +20,8 @@ app = typer.Typer(
 )
 catalogue_app = typer.Typer(help="The catalogue of facilities, channels and limits.")
 app.add_typer(catalogue_app, name="catalogue", no_args_is_help=True)
+app.add_typer(gateway_app, name="gateway", no_args_is_help=True)
+app.add_typer(keys_app, name="keys", no_args_is_help=True)
 
 Files = Annotated[list[Path], typer.Argument(help="Catalogue files (YAML).")]
 
@@ -59,6 +62,28 @@ def serve(
         StartError, RecoveryError, CatalogueError, JournalError, StateError, ArchiveError,
     ) as error:  # fmt: skip
         raise _fail(error) from None
+
+
+@app.command()
+def scoreboard(
+    seeds: Annotated[
+        int, typer.Option(help="How many seeds each scenario is played at.", min=1)
+    ] = 20,
+    scenario: Annotated[str, typer.Option(help="Only those with this in their name.")] = "",
+) -> None:
+    """Play every scenario at many seeds, and print recall, precision and delay."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from service.scoreboard import board, is_good, scores, table  # noqa: PLC0415  heavy
+
+    console, every = Console(width=110), []
+    for one in scores(range(1, seeds + 1), scenario):
+        every.append(one)
+        for fault in (*one.missed, *one.wrong, *one.faulty):
+            console.print(f"{one.scenario}, seed {one.seed}: {fault}", highlight=False)
+    by_scenario, by_kind, total = board(every)
+    console.print(table(by_scenario, "By scenario"), table([*by_kind, total], "By kind"))
+    raise typer.Exit(0 if is_good(total) else 1)
 
 
 @app.command()

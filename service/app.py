@@ -19,10 +19,12 @@ from api.app import create_app, end_streams
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
 from service import pipeline
 from service.archiving import Archiver
+from service.auditing import Auditor
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
@@ -30,17 +32,22 @@ from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
+from service.push import PushIntake
 from service.recovery import SnapshotKeeper, restore, run_again
+from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
+from service.webhooks import Webhooks, open_webhooks
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.catalogue.revisions import CatalogueStore
+from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
 from storage.keys import KeyStore
 from storage.profiles import ProfileLog
 
 HTTP_STOP_TIMEOUT_S = 5
+LOG_CONSUMER = "log"
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
@@ -88,9 +95,16 @@ async def serve(settings: Settings) -> None:
             evaluator,
         )
         await catalogues.start()
-        source = await stack.enter_async_context(_source(settings, clock))
+        webhooks = open_webhooks(
+            settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
+        )
+        judgement.committer.when_noticed(webhooks.wake)
+        limits = settings.limits()
+        source = await stack.enter_async_context(_source(settings, clock, limits))
 
         _start_pipeline(supervisor, source, stores, judgement, clock)
+        webhooks.start(supervisor)
+        supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
         supervisor.start("catalogue", catalogues.watch())
         app = create_app(
             Ports(
@@ -100,12 +114,16 @@ async def serve(settings: Settings) -> None:
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues),
+                health=_health(supervisor, source, stores, judgement, catalogues, webhooks),
                 keys=keys,
+                gateway_keys=GatewayKeyStore(stores.state),
+                intake=PushIntake(stores.journal, clock, limits),
+                audit=Auditor(stores.state),
                 alarm_text=alarm_text,
                 revisions=catalogues,
                 profile_log=ProfileLog(stores.state),
-                registry=_registry(stores, judgement, catalogues),
+                webhooks=webhooks,
+                registry=_registry(stores, judgement, webhooks, catalogues),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
@@ -154,7 +172,7 @@ def _start_pipeline(
     """Start the tasks between the broker and the outbox."""
     evaluator = judgement.evaluator
     outbox = OutboxConsumer(
-        AlarmStore(stores.state), "log", log_delivery(lambda: evaluator.catalogue)
+        AlarmStore(stores.state), LOG_CONSUMER, log_delivery(lambda: evaluator.catalogue)
     )
     judgement.committer.when_noticed(outbox.wake)
     evaluate = pipeline.evaluate(
@@ -181,6 +199,7 @@ def _health(
     stores: Stores,
     judgement: Judgement,
     catalogues: Catalogues,
+    webhooks: Webhooks,
 ) -> ServiceHealth:
     return ServiceHealth(
         lambda: source.connected,
@@ -190,10 +209,19 @@ def _health(
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
         catalogues.problem,
+        webhooks.checks,
     )
 
 
-def _registry(stores: Stores, judgement: Judgement, catalogues: Catalogues) -> CollectorRegistry:
+def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Clock) -> Retention:
+    return Retention(
+        stores.state, settings, lambda: [LOG_CONSUMER, *webhooks.consumers], clock.now_ns
+    )
+
+
+def _registry(
+    stores: Stores, judgement: Judgement, webhooks: Webhooks, catalogues: Catalogues
+) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(
         ServiceCollector(
@@ -204,19 +232,23 @@ def _registry(stores: Stores, judgement: Judgement, catalogues: Catalogues) -> C
             catalogues,
         )
     )
+    registry.register(webhooks.collector())
     return registry
 
 
-def _source(settings: Settings, clock: Clock) -> Source:
+def _source(settings: Settings, clock: Clock, limits: Limits) -> Source:
     return Source(
         settings.mqtt_url.get_secret_value(),
         client_id=settings.mqtt_client_id,
         clock=clock.now_ns,
+        limits=limits,
     )
 
 
 async def _guard(settings: Settings, keys: KeyStore) -> None:
     """Keep the key of the first start; refuse to listen beyond loopback without any key."""
+    for file in settings.exposed_files():
+        log.warning("every user of this machine may read this secret: chmod o= it", file=file)
     if settings.admin_key is not None:
         await keys.ensure_admin_key(settings.admin_key.get_secret_value())
     if not settings.open_reads and not await keys.keys():

@@ -16,6 +16,7 @@ from domain.catalogue import Catalogue
 from domain.journal import Rows
 from service.evaluator import Evaluator
 from service.pipeline import Sink
+from service.snapshot_versions import NewerSnapshotError
 from service.snapshots import SnapshotFolder
 
 SNAPSHOT_CONSUMER = "evaluator"
@@ -53,12 +54,14 @@ def restore(
     """Return an evaluator that stands at or before row ``seq_max``.
 
     Without a snapshot it begins before the first row; raises ``RecoveryError`` where that row is
-    no longer kept.
+    no longer kept, and where a later version of the program wrote the snapshot.
     """
     for snapshot in snapshots.newest(seq_max):
         evaluator = Evaluator(load_catalogue)
         try:
             evaluator.restore(snapshot)
+        except NewerSnapshotError as error:
+            raise RecoveryError(str(error)) from None
         except (ValueError, KeyError, TypeError) as error:
             log.error("snapshot unusable, taking the one before", error=str(error))
             continue

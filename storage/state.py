@@ -142,7 +142,12 @@ class StateEngine:
         parsed = parse_url(url)
         try:
             await asyncio.to_thread(migrate, parsed)
-        except (CommandError, DBAPIError, OSError) as error:
+        except CommandError as error:
+            raise StateError(
+                f"{parsed!r} has the schema of a later version of Lifeline ({error}): start that "
+                "version again, or restore a backup that was made before the upgrade"
+            ) from error
+        except (DBAPIError, OSError) as error:
             raise StateError(f"cannot open {parsed!r}: {error}") from error
         return cls(parsed, create_engine_for(parsed, pool_size=READERS_MAX, max_overflow=0))
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from api.auth import Admin
+from api.auth import Administrator
 from api.context import Context, Here
 from api.errors import ApiError, bad_request, not_found
 from api.lists import INT64_MAX, ListQuery
@@ -119,7 +119,7 @@ async def compare_revisions(
 
 
 @router.post("/catalogue/revisions/{revision}/activate", summary="Go back to a revision")
-async def activate_revision(here: Here, key: Admin, revision: int) -> RevisionOut:
+async def activate_revision(here: Here, key: Administrator, revision: int) -> RevisionOut:
     """Return the new revision that is made of its contents: numbers only rise."""
     await show_revision(here, revision)
     made = await here.ports.revisions.activate_again(revision, key.name)
@@ -138,7 +138,7 @@ async def activate_revision(here: Here, key: Admin, revision: int) -> RevisionOu
 )
 async def submit_document(
     here: Here,
-    key: Admin,
+    key: Administrator,
     request: Request,
     dry_run: bool = False,
     note: Annotated[str, Query(max_length=NOTE_CHARS_MAX)] = "",

@@ -1,6 +1,6 @@
 """The channels of instrument faults: of channels as resolved, and of gateways."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from domain.catalogue import Channel, Checks, Gateway, Text
@@ -8,7 +8,7 @@ from domain.grade import FaultKind, Grade
 from storage.catalogue.channels import Draft, first, source_of
 from storage.catalogue.resolve import Scope, resolve_limits
 from storage.catalogue.specs import FaultSpec
-from storage.catalogue.templates import GATEWAY_SILENT, FaultTemplate, Templates
+from storage.catalogue.templates import GATEWAY_FAULTS, FaultTemplate, Templates
 
 
 def wanted_faults(checks: Checks, *, measured: bool, on_change: bool) -> dict[FaultKind, bool]:
@@ -82,19 +82,24 @@ def _fault_channel(
     )
 
 
-def gateway_channel(
-    gateway: Gateway, interval_s: float, own: FaultSpec | None, scope: Scope, templates: Templates
-) -> Channel | None:
-    """Return the channel of a gateway's silence; ``None`` where the site has turned it off."""
-    template = templates.faults.get(GATEWAY_SILENT)
-    if template is None or (own is not None and not own.on):
-        return None
-    return replace(
-        _fault_channel(template, own, scope, gateway.name),
-        id=f"gateway/{gateway.id}:silent",
-        facility=gateway.facility,
-        sample_interval_s=interval_s,
-        gateway=gateway.id,
-        fault=FaultKind.SILENT,
-        on_change=True,
-    )
+def gateway_channels(
+    gateway: Gateway,
+    interval_s: float,
+    specs: Mapping[str, FaultSpec],
+    scope: Scope,
+    templates: Templates,
+) -> Iterator[Channel]:
+    """Return the channels of a gateway's own faults, but for those the site has turned off."""
+    for name, kind in GATEWAY_FAULTS.items():
+        template, own = templates.faults.get(name), specs.get(kind.value)
+        if template is None or (own is not None and not own.on):
+            continue
+        yield replace(
+            _fault_channel(template, own, scope, gateway.name),
+            id=f"gateway/{gateway.id}:{kind.value}",
+            facility=gateway.facility,
+            sample_interval_s=interval_s,
+            gateway=gateway.id,
+            fault=kind,
+            on_change=True,
+        )

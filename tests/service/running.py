@@ -156,12 +156,12 @@ class Service:
 
     def start(self) -> Self:
         """Start it, and return when it is ready."""
-        self.launch()
+        self.spawn()
         wait_for(self.is_ready, "the service is ready", 60)
         return self
 
-    def launch(self) -> None:
-        """Start it, and return at once."""
+    def spawn(self) -> None:
+        """Start it, whatever comes of it."""
         given = {
             "mqtt_url": self.mqtt_url,
             "http_listen": f"127.0.0.1:{self.port}",

@@ -169,7 +169,7 @@ def test_a_profile_is_put_in_force_ends_by_itself_and_survives_a_restart(service
 def test_a_start_with_a_bad_file_goes_on_with_the_last_revision(service, small_city):
     assert service.stop() == 0
     write(small_city, "facilities: [")
-    service.launch()
+    service.spawn()
     wait_for(service.is_live, "it answers", 60)
     assert not service.is_ready()
     assert "going on with revision" in checks(service)["catalogue"]["detail"]
