@@ -13,7 +13,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.ports import AdoptRequest, Differences, FaultyDocuments, Refused
+from api.ports import AdoptRequest, Refused
+from api.ports_catalogue import Differences, FaultyDocuments
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue, Channel, Facility
 from domain.journal import CatalogueChange, Record

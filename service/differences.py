@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from alerting.book import reason_to_close
-from api.ports import ClosingAlarm, Differences, LimitsChange
+from api.ports_catalogue import ClosingAlarm, Differences, LimitsChange
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue, Channel, Facility, Gateway
 

@@ -16,12 +16,14 @@ router = APIRouter(tags=["commissioning"])
 
 
 async def _commission(
-    here: Context, channels: Sequence[Channel], *, on: bool, author: str
+    here: Context, target: str, channels: Sequence[Channel], *, on: bool, author: str
 ) -> CommissionedOut:
     ids = [one.id for one in channels if one.commissioning is not on]
     revision = here.catalogue.revision
     if ids:
         revision = await here.ports.revisions.commission(ids, on=on, author=author)
+        word = f"{'in' if on else 'out of'} commissioning: {len(ids)} channels"
+        await here.ports.audit.record(author, "commission", target, word)
     return CommissionedOut(revision=revision, channels=ids)
 
 
@@ -45,7 +47,7 @@ async def change_channel(
     if channel.fault is not None:
         remedy = "Give the id of the channel it watches."
         raise ApiError(422, "A fault channel follows the channel that it watches.", remedy)
-    await _commission(here, [channel], on=body.commissioning, author=key.name)
+    await _commission(here, channel_id, [channel], on=body.commissioning, author=key.name)
     catalogue = here.catalogue
     latest = await here.latest([channel_id])
     found = find_channel(channel_id, catalogue) or channel
@@ -66,7 +68,7 @@ async def commission_facility(
     own = [
         one for one in catalogue.channels if one.facility == facility_id and _leads(one, catalogue)
     ]
-    return await _commission(here, own, on=body.commissioning, author=key.name)
+    return await _commission(here, facility_id, own, on=body.commissioning, author=key.name)
 
 
 @router.post(
@@ -81,4 +83,4 @@ async def commission_gateway(
     if gateway_id not in catalogue.gateway_index:
         raise not_found("gateway", gateway_id)
     own = [one for one in catalogue.channels if one.gateway == gateway_id and one.fault is None]
-    return await _commission(here, own, on=body.commissioning, author=key.name)
+    return await _commission(here, gateway_id, own, on=body.commissioning, author=key.name)

@@ -1,6 +1,7 @@
 """Limit profiles: which there are, where they are in force, and the verb that changes that."""
 
 import asyncio
+import json
 from typing import Any
 
 from fastapi import APIRouter
@@ -19,6 +20,8 @@ from api.schemas_catalogue import (
 )
 from domain.catalogue import NORMAL_PROFILE, Profile
 from domain.profiles import ProfileChange
+
+DETAIL_CHARS_MAX = 400
 
 router = APIRouter(tags=["profiles"])
 
@@ -86,6 +89,9 @@ async def activate_profile(
         raise _not_yet()
     if result.status >= 400:
         raise ApiError(result.status, result.problem, "GET /api/v1/profiles and /facilities.")
+    scope = json.dumps(arguments["scope"], ensure_ascii=False)
+    detail = f"{scope[:DETAIL_CHARS_MAX]}: {body.reason}"
+    await here.ports.audit.record(key.name, "profile", profile_id, detail)
     return await list_profiles(here)
 
 

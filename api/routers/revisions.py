@@ -13,7 +13,7 @@ from api.auth import Administrator
 from api.context import Context, Here
 from api.errors import ApiError, bad_request, not_found
 from api.lists import INT64_MAX, ListQuery
-from api.ports import Differences, FaultyDocuments, Revision
+from api.ports_catalogue import Differences, FaultyDocuments, Revision
 from api.present import limit_out, time_text
 from api.schemas import Listed
 from api.schemas_catalogue import (
@@ -123,6 +123,7 @@ async def activate_revision(here: Here, key: Administrator, revision: int) -> Re
     """Return the new revision that is made of its contents: numbers only rise."""
     await show_revision(here, revision)
     made = await here.ports.revisions.activate_again(revision, key.name)
+    await here.ports.audit.record(key.name, "activate-revision", str(made), f"as {revision}")
     return await show_revision(here, made)
 
 
@@ -158,6 +159,7 @@ async def _submit(
     here: Context, document: bytes, author: str, note: str, preview: DifferencesOut
 ) -> SubmittedOut:
     revision = await here.ports.revisions.submit(document, author, note)
+    await here.ports.audit.record(author, "submit-catalogue", str(revision), note)
     return SubmittedOut(revision=revision, differences=preview)
 
 

@@ -8,16 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from api.ports import (
-    AdoptRequest,
-    AlarmFilter,
-    Check,
-    Differences,
-    FaultyDocuments,
-    Ports,
-    Refused,
-    Written,
-)
+from api.ports import AdoptRequest, AlarmFilter, Check, Ports, Refused, Written
+from api.ports_catalogue import Differences, FaultyDocuments
 from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Transition, TransitionKind, derive_id
 from domain.catalogue import Catalogue, Channel, Text

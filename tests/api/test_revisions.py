@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from api.ports import ClosingAlarm, Differences, LimitsChange
+from api.ports_catalogue import ClosingAlarm, Differences, LimitsChange
 from domain.catalogue import Limit
 from domain.grade import Grade, Side
 
@@ -116,7 +116,7 @@ async def test_a_whole_facility_or_gateway_is_put_into_commissioning(client, nou
     assert missing.status_code == 404
 
 
-async def test_a_profile_is_put_in_force_and_shown(client):
+async def test_a_profile_is_put_in_force_and_shown(client, memory):
     path = "/api/v1/profiles/flood-season/activate"
     body = {"scope": {"kind": "drainage"}, "reason": "rain", "until": "2026-09-30T00:00:00+08:00"}
     assert (await client.post(path, json=body)).status_code == 401
@@ -125,6 +125,8 @@ async def test_a_profile_is_put_in_force_and_shown(client):
     assert len(shown["in_force"]) == 3
     assert shown["in_force"][0]["until"] == "2026-09-29T16:00:00Z"
     assert shown["in_force"][0]["author"] == "li.na"
+    (act,) = memory.audit.acts
+    assert (act.author, act.action, act.target) == ("li.na", "profile", "flood-season")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from api.ports import AdoptRequest, FaultyDocuments, Refused
+from api.ports import AdoptRequest, Refused
+from api.ports_catalogue import FaultyDocuments
 from domain.catalogue import Catalogue, Text
 from domain.journal import CatalogueChange
 from service import importing
