@@ -85,15 +85,7 @@ async def serve(settings: Settings) -> None:
         clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack)
         evaluator = judgement.evaluator
-        catalogues = Catalogues(
-            settings,
-            judgement.catalogues,
-            stores.state,
-            stores.journal,
-            AlarmStore(stores.state),
-            clock.now_ns,
-            evaluator,
-        )
+        catalogues = _catalogues(settings, stores, judgement, clock)
         await catalogues.start()
         webhooks = open_webhooks(
             settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
@@ -133,6 +125,20 @@ async def serve(settings: Settings) -> None:
             await supervisor.wait()
         finally:
             await _stop(supervisor, server, app, judgement)
+
+
+def _catalogues(
+    settings: Settings, stores: Stores, judgement: Judgement, clock: Clock
+) -> Catalogues:
+    return Catalogues(
+        settings,
+        judgement.catalogues,
+        stores.state,
+        stores.journal,
+        AlarmStore(stores.state),
+        clock.now_ns,
+        judgement.evaluator,
+    )
 
 
 async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:

@@ -116,6 +116,23 @@ async def test_a_whole_facility_or_gateway_is_put_into_commissioning(client, nou
     assert missing.status_code == 404
 
 
+async def test_what_changes_the_catalogue_is_written_down(client, memory):
+    await client.post(PATH, params={"note": "works"}, content=b"a: 1", headers={**YAML, **ADMIN})
+    await client.post(PATH, params={"dry_run": True}, content=b"a: 1", headers={**YAML, **ADMIN})
+    await client.post(f"{PATH}/7/activate", headers=ADMIN)
+    body = {"commissioning": True}
+    await client.patch(BRIDGE, json=body, headers=OPERATOR)
+    await client.post("/api/v1/facilities/gas/xinhua/commissioning", json=body, headers=OPERATOR)
+    await client.post("/api/v1/gateways/gw-dongmen/commissioning", json=body, headers=OPERATOR)
+    assert [(act.author, act.action, act.target) for act in memory.audit.acts] == [
+        ("admin", "submit-catalogue", "8"),
+        ("admin", "activate-revision", "9"),
+        ("li.na", "commission", "bridge/riverside/deflection-midspan"),
+        ("li.na", "commission", "gas/xinhua"),
+        ("li.na", "commission", "gw-dongmen"),
+    ]
+
+
 async def test_a_profile_is_put_in_force_and_shown(client, memory):
     path = "/api/v1/profiles/flood-season/activate"
     body = {"scope": {"kind": "drainage"}, "reason": "rain", "until": "2026-09-30T00:00:00+08:00"}

@@ -14,7 +14,6 @@ from domain.grade import Grade, Side
 from domain.journal import CatalogueChange, Command, Frame, Rows, Tick
 from domain.time import format_rfc3339
 from service.evaluator import Evaluator
-from service.snapshot_versions import migrate
 from service.snapshots import decode, encode
 
 S = 1_000_000_000
@@ -207,11 +206,12 @@ def test_a_snapshot_from_before_there_were_profiles_is_read():
     world = World()
     world.read(11, 1)
     old = {k: v for k, v in world.evaluator.snapshot().items() if k != "profiles"}
+    old["core"] = {k: v for k, v in old["core"].items() if k != "overload"}
+    old["assembler"] = {k: v for k, v in old["assembler"].items() if k != "listed"}
     later = Evaluator(world.catalogues.__getitem__)
     later.restore(decode(encode({**old, "version": 1})))
     assert later.profiles == {}
     assert later.open_alarms() == world.evaluator.open_alarms()
-    assert migrate({"version": 9}) == {"version": 9}
 
 
 def random_record(rng, at_s):

@@ -10,7 +10,7 @@ def test_a_good_file_is_summed_up(example_file, templates_folder):
         "gateways: 1\n"
         "channels: 1 measured, 1 derived, 6 of faults\n"
         "limits: red 1, orange 3, yellow 2, blue 0\n"
-        "limits of faults: red 1, orange 3, yellow 3, blue 1"
+        "limits of faults: red 1, orange 3, yellow 4, blue 1"
     )
 
 
