@@ -4,25 +4,26 @@ import asyncio
 import gc
 import socket
 import sys
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from alerting.outbox import OutboxConsumer, log_delivery
 from api.app import create_app, end_streams
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from domain.time import seconds_to_ns
 from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
-from service import pipeline
+from service import notify, pipeline
 from service.archiving import Archiver
 from service.auditing import Auditor
 from service.catalogues import Catalogues
@@ -31,12 +32,14 @@ from service.committing import Broadcast, Commands, Committer
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
-from service.ports import LivePicture, ServiceHealth, StoreView
+from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
 from service.push import PushIntake
-from service.recovery import SnapshotKeeper, restore, run_again
+from service.recovery import SnapshotKeeper, archive_begin, restore, run_again
+from service.refusals import Refusals
 from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
+from service.watching import SelfCollector, TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
@@ -44,6 +47,7 @@ from storage.catalogue.revisions import CatalogueStore
 from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
 from storage.keys import KeyStore
+from storage.outbox import waiting_notices
 from storage.profiles import ProfileLog
 
 HTTP_STOP_TIMEOUT_S = 5
@@ -67,7 +71,7 @@ class Judgement:
     committer: Committer
     broadcast: Broadcast
     keeper: SnapshotKeeper
-    thread: ThreadPoolExecutor
+    thread: TimedThread
     catalogues: CatalogueStore
 
 
@@ -98,15 +102,18 @@ async def serve(settings: Settings) -> None:
         webhooks.start(supervisor)
         supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
         supervisor.start("catalogue", catalogues.watch())
+        health = _health(supervisor, source, stores, judgement, catalogues, webhooks)
+        watch = Watch(health, lambda: waiting_notices(stores.state))
+        supervisor.start("watch", watch.run())
         app = create_app(
             Ports(
                 live=LivePicture(evaluator, clock),
                 store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
-                archive=stores.archive,
+                archive=ArchiveView(stores.archive),
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues, webhooks),
+                health=health,
                 keys=keys,
                 gateway_keys=GatewayKeyStore(stores.state),
                 intake=PushIntake(stores.journal, clock, limits),
@@ -115,15 +122,18 @@ async def serve(settings: Settings) -> None:
                 revisions=catalogues,
                 profile_log=ProfileLog(stores.state),
                 webhooks=webhooks,
-                registry=_registry(stores, judgement, webhooks, catalogues),
+                registry=_registry(settings, stores, judgement, watch, webhooks, catalogues),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
         server = _http_server(app)
         supervisor.start("http", server.serve([listener]))
+        told = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
+        supervisor.start("notify", told)
         try:
             await supervisor.wait()
         finally:
+            notify.tell("STOPPING=1", "STATUS=stopping")
             await _stop(supervisor, server, app, judgement)
 
 
@@ -150,18 +160,30 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
     def stand_at(seq: int) -> Evaluator:
         return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
 
-    archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
-    stack.callback(archiver.close)
-    thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
-    loop = asyncio.get_running_loop()
-    evaluator = await loop.run_in_executor(
-        thread, stand_at, min(committed_seq, stores.archive.cursor)
+    def for_archive(seq: int) -> Evaluator:
+        return stand_at(archive_begin(seq, stores.snapshots, stores.journal))
+
+    broadcast = Broadcast()
+    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    archive = stores.archive
+    refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
+    archiver = Archiver(
+        archive,
+        for_archive,
+        stores.journal.read_span,
+        refused=refusals.take,
+        committed_seq=committed_seq,
     )
+    stack.callback(archiver.close)
+    thread = stack.enter_context(TimedThread("judge"))
+    loop = asyncio.get_running_loop()
+    if archive.ready and archive.cursor < committed_seq:
+        evaluator = await loop.run_in_executor(thread, for_archive, archive.cursor)
+    else:
+        evaluator = await loop.run_in_executor(thread, stand_at, committed_seq)
     await loop.run_in_executor(
         thread, run_again, evaluator, stores.journal, committed_seq, archiver
     )
-    broadcast = Broadcast()
-    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
     keeper = SnapshotKeeper(
         stores.snapshots,
         stores.journal,
@@ -226,9 +248,25 @@ def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Cl
 
 
 def _registry(
-    stores: Stores, judgement: Judgement, webhooks: Webhooks, catalogues: Catalogues
+    settings: Settings,
+    stores: Stores,
+    judgement: Judgement,
+    watch: Watch,
+    webhooks: Webhooks,
+    catalogues: Catalogues,
 ) -> CollectorRegistry:
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(
+        SelfCollector(
+            settings,
+            watch,
+            ledger=lambda: judgement.committer.ledger,
+            gateways=lambda: judgement.evaluator.gateways,
+            snapshot_age_s=lambda: judgement.keeper.age_s,
+            judged_s=lambda: judgement.thread.busy_s,
+        )
+    )
     registry.register(
         ServiceCollector(
             stores.journal,
@@ -257,6 +295,8 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         log.warning("every user of this machine may read this secret: chmod o= it", file=file)
     if settings.admin_key is not None:
         await keys.ensure_admin_key(settings.admin_key.get_secret_value())
+    if settings.viewer_key is not None:
+        await _ensure_viewer(settings.viewer_key.get_secret_value(), keys)
     if not settings.open_reads and not await keys.keys():
         raise StartError(
             f"http_listen is {settings.http_listen}, beyond loopback, and there is no key: "
@@ -264,12 +304,20 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         )
 
 
+async def _ensure_viewer(secret: str, keys: KeyStore) -> None:
+    try:
+        await keys.ensure_viewer_key(secret)
+    except ValueError as error:  # somebody has that secret already, and perhaps for more
+        raise StartError(f"LIFELINE_VIEWER_KEY: {error}; choose another") from None
+
+
 def _clock(settings: Settings, journal: Journal) -> Clock:
     if settings.clock == "wall":
         return WallClock()
     seq = journal.last_seq
     last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
-    return DataClock(newest_time_ns, time_of(last[-1]) if last else 0)
+    start_ns = time_of(last[-1]) if last else 0
+    return DataClock(newest_time_ns, start_ns, seconds_to_ns(settings.clock_jump_s))
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -322,7 +370,7 @@ async def _stop(
     await judgement.committer.flush()
     await supervisor.cancel("archive")
     try:
-        await judgement.archiver.flush()
+        await judgement.archiver.finish()
     except ArchiveError as error:
         log.error("not archived yet; the journal has it for the next start", error=str(error))
     # In the judging thread, because a step that was cut off there goes on to its end.

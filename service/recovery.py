@@ -74,6 +74,19 @@ def restore(
     return Evaluator(load_catalogue)
 
 
+def archive_begin(cursor: int, snapshots: SnapshotFolder, journal: Journal) -> int:
+    """Return the row that an archive goes on after; ``cursor`` is its own.
+
+    A new archive beside a journal that has let its first rows go begins at the oldest snapshot:
+    what was before is not in it.
+    """
+    oldest = snapshots.oldest()
+    if cursor or journal.first_seq <= 1 or not oldest:
+        return cursor
+    log.warning("the archive is new, and begins in the middle of the journal", after_row=oldest)
+    return oldest
+
+
 def run_again(evaluator: Evaluator, journal: Journal, committed_seq: int, archive: Sink) -> None:
     """Run the rows up to the committed cursor again, for their state and their readings."""
     began_s = time.perf_counter()
@@ -107,8 +120,14 @@ class SnapshotKeeper:
         self._cursors = cursors  # the least row that every consumer has taken
         self._interval_s = interval_s
         self._taken_s = time.monotonic()
+        self._written_s = self._taken_s
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self.last_seq = 0
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since a snapshot was last written; since the start before the first."""
+        return time.monotonic() - self._written_s
 
     def due(self, evaluator: Evaluator) -> bool:
         """Whether it is time for a snapshot."""
@@ -127,6 +146,7 @@ class SnapshotKeeper:
     def _write(self, snapshot: dict[str, Any]) -> None:
         try:
             self._snapshots.write(snapshot)
+            self._written_s = time.monotonic()
             self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
         except OSError as error:
             log.error("snapshot not written; the journal is kept for it", error=str(error))

@@ -1,12 +1,14 @@
-"""Writes what in docs/ comes from the code: settings, parameters of features, payload formats.
+"""Writes what comes from the code: tables in docs/, payloads, the settings' example, dashboards.
 
 ``python -m tools.reference`` writes them; a test holds that they are up to date.
 """
 
 import inspect
+import json
 import math
 import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from domain.time import format_rfc3339
 from ingest.wire import DECODERS, Decoded
 from service.settings import ROOT, Settings
 from service.webhook_settings import WebhookSettings
+from tools import dashboards
 
 BEGIN = "<!-- {name}: written by `make reference`, from the code -->"
 END = "<!-- end of {name} -->"
@@ -190,11 +193,37 @@ def written(name: str) -> tuple[Path, str]:
     return path, f"{head}{begin}\n\n{table()}\n\n{end}{tail}"
 
 
+EXAMPLE = ROOT / "deploy" / "lifeline.toml"
+EXAMPLE_HEAD = """\
+# Lifeline's settings: every one there is, with its default. Written by `make reference`.
+# Take away the # before what you change. A variable LIFELINE_NAME wins over this file, and a secret
+# belongs into a file of its own that LIFELINE_NAME_FILE names: docs/settings.md.
+"""
+
+
+def example() -> str:
+    """Return a settings file in which everything is a comment."""
+    return "\n".join([EXAMPLE_HEAD, *(_commented(*each) for each in Settings.model_fields.items())])
+
+
+def _commented(name: str, field: FieldInfo) -> str:
+    words = textwrap.wrap(f"{field.description}{_choices(field)}", 98)
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Path):
+        value = str(value.relative_to(ROOT) if value.is_relative_to(ROOT) else value)
+    line = f"# {name} =" if value is None else f"#{name} = {json.dumps(value)}"
+    return "\n".join([*(f"# {word}" for word in words), line, ""])
+
+
 def main() -> None:
-    """Write all tables."""
+    """Write everything."""
     for name in TABLES:
         path, text = written(name)
         path.write_text(text, encoding="utf-8")
+    EXAMPLE.write_text(example(), encoding="utf-8")
+    dashboards.main()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class EdgeBroker:
             ("/mosquitto/config/certs/ca.crt", str(self.authority.file)),
             ("/mosquitto/config/certs/server.crt", str(self.server.file)),
             ("/mosquitto/config/certs/server.key", str(self.server.key)),
-            ("/mosquitto/config/passwords", str(self.passwords)),
+            ("/mosquitto/users/passwords", str(self.passwords)),
             ("/mosquitto/config/acl", str(DEPLOYED / "acl")),
             ("/mosquitto/data/", f"{self.folder}/"),
         ):
