@@ -15,7 +15,7 @@ import numpy as np
 import xxhash
 
 from domain.accounting import Fate, Ingested, Reason, Unit
-from domain.catalogue import Catalogue
+from domain.catalogue import Catalogue, Gateway
 from domain.journal import Frame
 from domain.readings import FLAG_FUTURE, Batch
 from domain.time import format_rfc3339
@@ -70,12 +70,17 @@ class Assembler:
     def __init__(self, catalogue: Catalogue) -> None:
         self._window = DuplicateWindow()
         self._unknown: dict[str, None] = {}
+        self._made_of: tuple[object, tuple[Gateway, ...]] | None = None
         self._listed = Listed()
         self.change_catalogue(catalogue)
 
     def change_catalogue(self, catalogue: Catalogue) -> None:
         """Use ``catalogue`` from the next step on."""
+        key = catalogue.sent_index, catalogue.gateways
+        if self._made_of is not None and self._made_of[0] is key[0] and self._made_of[1] == key[1]:
+            return  # nothing of what is used here has changed
         names = _names_by_gateway(catalogue)
+        self._made_of = key
         self._gateway_ids = [gateway.id for gateway in catalogue.gateways]
         self._channel_owner = [channel.gateway or "" for channel in catalogue.channels]
         self._channel_name = [channel.sent_as or "" for channel in catalogue.channels]

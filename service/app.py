@@ -41,7 +41,6 @@ from service.settings import Settings
 from service.supervise import Supervisor
 from service.watching import SelfCollector, TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
-from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.catalogue.revisions import CatalogueStore
@@ -49,6 +48,7 @@ from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
 from storage.keys import KeyStore
 from storage.outbox import waiting_notices
+from storage.profiles import ProfileLog
 
 HTTP_STOP_TIMEOUT_S = 5
 LOG_CONSUMER = "log"
@@ -72,6 +72,7 @@ class Judgement:
     broadcast: Broadcast
     keeper: SnapshotKeeper
     thread: TimedThread
+    catalogues: CatalogueStore
 
 
 async def serve(settings: Settings) -> None:
@@ -88,8 +89,8 @@ async def serve(settings: Settings) -> None:
         clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack)
         evaluator = judgement.evaluator
-        catalogues = _catalogues(settings, stores, clock, evaluator)
-        await catalogues.import_files()
+        catalogues = _catalogues(settings, stores, judgement, clock)
+        await catalogues.start()
         webhooks = open_webhooks(
             settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
         )
@@ -100,6 +101,7 @@ async def serve(settings: Settings) -> None:
         _start_pipeline(supervisor, source, stores, judgement, clock)
         webhooks.start(supervisor)
         supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
+        supervisor.start("catalogue", catalogues.watch())
         health = _health(supervisor, source, stores, judgement, catalogues, webhooks)
         watch = Watch(health, lambda: waiting_notices(stores.state))
         supervisor.start("watch", watch.run())
@@ -117,8 +119,10 @@ async def serve(settings: Settings) -> None:
                 intake=PushIntake(stores.journal, clock, limits),
                 audit=Auditor(stores.state),
                 alarm_text=alarm_text,
+                revisions=catalogues,
+                profile_log=ProfileLog(stores.state),
                 webhooks=webhooks,
-                registry=_registry(settings, stores, judgement, watch, webhooks),
+                registry=_registry(settings, stores, judgement, watch, webhooks, catalogues),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
@@ -134,16 +138,16 @@ async def serve(settings: Settings) -> None:
 
 
 def _catalogues(
-    settings: Settings, stores: Stores, clock: Clock, evaluator: Evaluator
+    settings: Settings, stores: Stores, judgement: Judgement, clock: Clock
 ) -> Catalogues:
     return Catalogues(
         settings,
-        CatalogueStore(stores.state),
-        AdoptionStore(stores.state),
+        judgement.catalogues,
+        stores.state,
         stores.journal,
         AlarmStore(stores.state),
         clock.now_ns,
-        lambda: evaluator.catalogue,
+        judgement.evaluator,
     )
 
 
@@ -187,7 +191,7 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
         settings.snapshot_interval_s,
     )
     stack.callback(keeper.close)
-    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread)
+    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread, catalogue_store)
 
 
 def _start_pipeline(
@@ -232,6 +236,7 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
+        catalogues.problem,
         webhooks.checks,
     )
 
@@ -243,7 +248,12 @@ def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Cl
 
 
 def _registry(
-    settings: Settings, stores: Stores, judgement: Judgement, watch: Watch, webhooks: Webhooks
+    settings: Settings,
+    stores: Stores,
+    judgement: Judgement,
+    watch: Watch,
+    webhooks: Webhooks,
+    catalogues: Catalogues,
 ) -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -259,7 +269,11 @@ def _registry(
     )
     registry.register(
         ServiceCollector(
-            stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
+            stores.journal,
+            judgement.evaluator,
+            judgement.committer,
+            judgement.archiver,
+            catalogues,
         )
     )
     registry.register(webhooks.collector())

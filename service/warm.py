@@ -13,8 +13,8 @@ from compiled import passes
 from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Frame, Record, Rows, Tick
 from domain.time import NS_PER_S
-from service.catalogues import feature_faults
 from service.evaluator import Evaluator
+from service.importing import feature_faults
 from service.settings import ROOT
 from simulators.demo import Demonstration
 from storage.catalogue.build import load_catalogue

@@ -18,6 +18,7 @@ from storage.catalogue.specs import (
     ChannelSpec,
     FaultSpec,
     LimitSpec,
+    ProfileSpec,
     fault_kinds,
     read_channel,
     read_checks,
@@ -25,6 +26,7 @@ from storage.catalogue.specs import (
     read_fault_specs,
     read_limits,
     read_parameter,
+    read_profile_limits,
 )
 from storage.catalogue.units import is_unit
 
@@ -34,7 +36,7 @@ COMMON = ""
 
 _QUANTITY_KEYS = (
     "name", "unit", "symbol", "source", "sample_interval_s", "parameters", "checks", "faults",
-    "limits", "features", "latching", "on_change", "acknowledge_up_to",
+    "limits", "profile_limits", "features", "latching", "on_change", "acknowledge_up_to",
 )  # fmt: skip
 _PARAMETER_KEYS = ("required", "optional", "default", "note")
 
@@ -68,6 +70,7 @@ class QuantityTemplate:
     latching: bool = False
     on_change: bool = False
     acknowledge_up_to: Grade = Grade.NORMAL
+    profile_limits: Mapping[str, ProfileSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,11 @@ class _Builder:
             checks=checks,
             faults={**base.faults, **read_fault_specs(section, fault_kinds())},
             limits=base.limits if limits is None else limits,
+            profile_limits={
+                # Those of the base go with its limits: beside others they could be the looser ones.
+                **(base.profile_limits if limits is None else {}),
+                **read_profile_limits(section),
+            },
             features={**base.features, **self.features(section)},
             latching=base.latching if latching is None else latching,
             on_change=base.on_change if on_change is None else on_change,

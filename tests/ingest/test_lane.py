@@ -81,7 +81,9 @@ def assembled(sent, sizes):
         name: np.concatenate([getattr(batch, name) for batch in batches]).tobytes()
         for name in ("seq", "channel", "time_ns", "value", "received_ns", "flags")
     }
-    told = [(sorted(book.accounts.items(), key=repr), book.rejects, book.sightings) for book in books]
+    told = [
+        (sorted(book.accounts.items(), key=repr), book.rejects, book.sightings) for book in books
+    ]
     heard = [(batch.heard, batch.status) for batch in batches]
     return columns, told, heard, assembler.snapshot()["window"]["hashes"]
 

@@ -22,6 +22,6 @@ def test_a_faulty_file_is_told_fault_by_fault(tmp_path, templates):
     assert report.text == (
         f"{file}:1: unknown key `nmae` in the document – did you mean `name`?\n"
         f"{file}:2: unknown key `zones` in the document – "
-        "known: facilities, gateways, kinds, name, quantities\n"
+        "known: facilities, gateways, kinds, name, profiles, quantities\n"
         "2 faults"
     )
