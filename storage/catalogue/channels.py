@@ -120,6 +120,9 @@ class Resolver:
                 Grade.NORMAL,
             ),
             source=source_of(limits, spec.source or _source(template, spec.limits)),
+            retention=_first(
+                spec.retention, template.retention if template else None, self.templates.retention
+            ),
         )  # fmt: skip
         channel = self.judged(channel, limits, checks, scope, spec.checks_place)
         return Draft(channel, spec.place, scope, faults, spec.faults, on_change, interval_s)
@@ -154,6 +157,8 @@ class Resolver:
             latching=bool(spec.latching),
             acknowledge_up_to=_first(spec.acknowledge_up_to, None, Grade.NORMAL),
             source=source_of(limits, source),
+            # Not the parent's: what is derived from a waveform is few, and tells most of it.
+            retention=_first(spec.retention, self.templates.retention),
         )
         channel = self.judged(channel, limits, {**checks, **spec.checks}, scope, spec.checks_place)
         interval_s = spec.sample_interval_s
@@ -227,7 +232,7 @@ def _merged(of_template: ChannelSpec, own: ChannelSpec) -> ChannelSpec:
     given = {
         key: getattr(own, key)
         for key in ("name", "sample_interval_s", "limits", "latching", "on_change",
-                    "commissioning", "acknowledge_up_to")
+                    "commissioning", "acknowledge_up_to", "retention")
         if getattr(own, key) is not None
     }  # fmt: skip
     return replace(
