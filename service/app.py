@@ -13,10 +13,11 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 
 from alerting.outbox import OutboxConsumer, log_delivery
 from api.app import create_app, end_streams
-from api.ports import Ports
+from api.ports import Check, Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
 from ingest.newest import newest_time_ns
@@ -26,7 +27,10 @@ from service.archiving import Archiver
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
+from service.disk import DiskCollector, DiskWatch, filesystems_of
 from service.evaluator import Evaluator
+from service.gate import Gate
+from service.housekeeping import Housekeeping
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
@@ -36,8 +40,9 @@ from service.supervise import Supervisor
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
+from storage.audit import AuditLog
 from storage.catalogue.revisions import CatalogueStore
-from storage.journal import Journal
+from storage.journal import Journal, SegmentJournal
 from storage.keys import KeyStore
 
 HTTP_STOP_TIMEOUT_S = 5
@@ -75,7 +80,9 @@ async def serve(settings: Settings) -> None:
         keys = KeyStore(stores.state)
         await _guard(settings, keys)
         clock = _clock(settings, stores.journal)
-        judgement = await _recover(settings, stores, stack)
+        judgement = await _recover(settings, stores, stack, clock)
+        gate = Gate()
+        disks = _disks(settings, stores, gate)
         evaluator = judgement.evaluator
         catalogues = Catalogues(
             settings,
@@ -89,7 +96,9 @@ async def serve(settings: Settings) -> None:
         await catalogues.import_files()
         source = await stack.enter_async_context(_source(settings, clock))
 
-        _start_pipeline(supervisor, source, stores, judgement, clock)
+        _start_pipeline(supervisor, source, stores, judgement, clock, gate)
+        supervisor.start("disk", disks.run())
+        supervisor.start("disk record", disks.record())
         app = create_app(
             Ports(
                 live=LivePicture(evaluator, clock),
@@ -98,10 +107,10 @@ async def serve(settings: Settings) -> None:
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues),
+                health=_health(supervisor, source, stores, judgement, catalogues, disks),
                 keys=keys,
                 alarm_text=alarm_text,
-                registry=_registry(stores, judgement),
+                registry=_registry(stores, judgement, DiskCollector(disks, gate)),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
@@ -113,7 +122,9 @@ async def serve(settings: Settings) -> None:
             await _stop(supervisor, server, app, judgement)
 
 
-async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:
+async def _recover(
+    settings: Settings, stores: Stores, stack: AsyncExitStack, clock: Clock
+) -> Judgement:
     """Bring the judgement back to the committed row, and its readings to the archive."""
     store = AlarmStore(stores.state)
     catalogue_store = CatalogueStore(stores.state)
@@ -122,7 +133,10 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
     def stand_at(seq: int) -> Evaluator:
         return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
 
-    archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
+    housekeeping = Housekeeping(stores.archive, lambda: evaluator.catalogue, clock.now_ns)
+    archiver = Archiver(
+        stores.archive, stand_at, stores.journal.read_span, housekeep=housekeeping.step
+    )
     stack.callback(archiver.close)
     thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
     loop = asyncio.get_running_loop()
@@ -145,7 +159,12 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
 
 
 def _start_pipeline(
-    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement, clock: Clock
+    supervisor: Supervisor,
+    source: Source,
+    stores: Stores,
+    judgement: Judgement,
+    clock: Clock,
+    gate: Gate,
 ) -> None:
     """Start the tasks between the broker and the outbox."""
     evaluator = judgement.evaluator
@@ -161,7 +180,7 @@ def _start_pipeline(
         judgement.keeper,
         judgement.thread,
     )
-    supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
+    supervisor.start("intake", pipeline.intake(source, stores.journal, clock, gate))
     supervisor.start("evaluate", evaluate)
     supervisor.start("commit", judgement.committer.run())
     supervisor.start("archive", judgement.archiver.run())
@@ -177,7 +196,12 @@ def _health(
     stores: Stores,
     judgement: Judgement,
     catalogues: Catalogues,
+    disks: DiskWatch,
 ) -> ServiceHealth:
+    def snapshots() -> Check:
+        problem = judgement.keeper.problem
+        return Check("snapshots", not problem, problem or f"at row {judgement.keeper.last_seq}")
+
     return ServiceHealth(
         lambda: source.connected,
         lambda: supervisor.failed,
@@ -185,11 +209,26 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
+        [lambda: Check("disk", *disks.health()), snapshots],
     )
 
 
-def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
+def _disks(settings: Settings, stores: Stores, gate: Gate) -> DiskWatch:
+    journal = stores.journal
+    return DiskWatch(
+        filesystems_of(settings.folders()),
+        floor_bytes=settings.disk_free_bytes_min,
+        gate=gate,
+        archive=stores.archive,
+        audit=AuditLog(stores.state),
+        shrink=journal.shrink if isinstance(journal, SegmentJournal) else lambda: None,
+    )
+
+
+def _registry(stores: Stores, judgement: Judgement, *more: Collector) -> CollectorRegistry:
     registry = CollectorRegistry()
+    for collector in more:
+        registry.register(collector)
     registry.register(
         ServiceCollector(
             stores.journal, judgement.evaluator, judgement.committer, judgement.archiver

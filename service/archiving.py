@@ -69,7 +69,8 @@ class Offer:
 class Archiver:
     """Feeds an archive from steps offered, in order, and catches up by itself.
 
-    ``shadow(seq)`` returns an evaluator that stands at or before row ``seq``.
+    ``shadow(seq)`` returns an evaluator that stands at or before row ``seq``. ``housekeep`` does one
+    step of the archive's housekeeping, in its thread; the archive's own where it is left out.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class Archiver:
         shadow: Callable[[int], Evaluator],
         read_span: Span,
         *,
+        housekeep: Callable[[], bool] | None = None,
         queue_rows_max: int = QUEUE_ROWS_MAX,
     ) -> None:
         self._archive = archive
         self._shadow = shadow
         self._read_span = read_span
+        self._housekeep = housekeep or archive.maintain
         self._queue_rows_max = queue_rows_max
         self._queue: deque[Offer] = deque()
         self._queued_rows = 0
@@ -158,7 +161,7 @@ class Archiver:
     async def _maintain(self) -> None:
         """Do one step of housekeeping, and another the next time where there is more."""
         loop = asyncio.get_running_loop()
-        if await loop.run_in_executor(self._thread, self._archive.maintain):
+        if await loop.run_in_executor(self._thread, self._housekeep):
             self._wake.set()
 
     async def flush(self) -> None:

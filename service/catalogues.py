@@ -13,6 +13,7 @@ from analytics.features import KINDS, validate
 from api.ports import AdoptRequest, Refused
 from domain.catalogue import Catalogue, Channel, Facility
 from domain.journal import CatalogueChange, Record
+from service.committing import append_or_refuse
 from service.settings import Settings
 from storage.adoptions import AdoptionStore
 from storage.catalogue.adopt import adopt_one
@@ -121,7 +122,7 @@ class Catalogues:
 
     async def _activate(self, revision: int) -> None:
         """Return when the evaluator uses the revision, or after a while: the journal has it."""
-        await self._journal.append([CatalogueChange(revision, self._now_ns())])
+        await append_or_refuse(self._journal, [CatalogueChange(revision, self._now_ns())])
         try:
             async with asyncio.timeout(ACTIVATION_TIMEOUT_S):
                 while self._active().revision < revision:  # noqa: ASYNC110  a rare, human act

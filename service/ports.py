@@ -96,6 +96,7 @@ class ServiceHealth:
         archiver: Archiver,
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
+        more: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self._broker_connected = broker_connected
         self._failed_tasks = failed_tasks
@@ -103,6 +104,7 @@ class ServiceHealth:
         self._archiver = archiver
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
+        self._more = more
 
     def live(self) -> bool:
         """Return False where only a restart helps."""
@@ -120,6 +122,7 @@ class ServiceHealth:
             await self._state(),
             self._catalogue(),
             Check("tasks", not failed, ", ".join(failed) or "all running"),
+            *(check() for check in self._more),
         ]
 
     def _catalogue(self) -> Check:

@@ -27,7 +27,6 @@ from storage.archive import (
     GivenUp,
     Series,
     empty_series,
-    keep_newest_of_each_time,
 )
 from storage.archive.expiry import Expiry, Rules
 from storage.archive.figures import Summarised, figures

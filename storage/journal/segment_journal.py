@@ -226,6 +226,10 @@ class SegmentJournal:
         """Keep nothing for ``consumer`` any more."""
         self._cursors.set(consumer, None)
 
+    def shrink(self) -> None:
+        """Retire, once and soon, the files that no consumer needs: room is short."""
+        self._writer.shrink()
+
     def stats(self) -> JournalStats:
         """Return the journal's size; ``oldest_age_s`` is the age of the oldest file."""
         listed = self._segments.listed()
