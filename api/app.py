@@ -14,12 +14,12 @@ from api.metrics import MeasureRequests
 from api.openapi import describe_api
 from api.page import page_routes
 from api.ports import Ports
-from api.routers import alarms, catalogue, channels, events, facilities, gateways, health
+from api.routers import alarms, backups, catalogue, channels, events, facilities, gateways, health
 from api.routers import unregistered as inbox
 from api.settings import ApiSettings
 
 PREFIX = "/api/v1"
-NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events)
+NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events, backups)
 
 
 @asynccontextmanager

@@ -247,6 +247,41 @@ class Keys(Protocol):
         """Return the key with this secret."""
 
 
+class BackupStatus(Protocol):
+    """How far a backup has come; ``problem`` says why it failed, ``ended_ns`` is 0 before its end."""
+
+    @property
+    def folder(self) -> str: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def started_ns(self) -> int: ...
+    @property
+    def ended_ns(self) -> int: ...
+    @property
+    def step(self) -> str: ...
+    @property
+    def files(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def last_row(self) -> int: ...
+    @property
+    def pause_s(self) -> float: ...
+    @property
+    def problem(self) -> str: ...
+
+
+class Backups(Protocol):
+    """Backups made by the running service, one at a time."""
+
+    async def start(self, folder: str, author: str) -> BackupStatus:
+        """Begin one; raises :class:`Refused`, with 409 where one is being made."""
+
+    def backups(self) -> Sequence[BackupStatus]:
+        """Return those of this process, the newest first."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """Everything the interface is handed. ``registry`` is the process's metrics."""
@@ -261,3 +296,4 @@ class Ports:
     keys: Keys
     alarm_text: Callable[[Alarm, Catalogue], Text]
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    backups: Backups | None = None

@@ -24,6 +24,8 @@ from ingest.newest import newest_time_ns
 from ingest.source import Source
 from service import pipeline
 from service.archiving import Archiver
+from service.backup import BackupMaker
+from service.backups import Backups
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
@@ -31,6 +33,7 @@ from service.disk import DiskCollector, DiskWatch, filesystems_of
 from service.evaluator import Evaluator
 from service.gate import Gate
 from service.housekeeping import Housekeeping
+from service.keeping import program_version
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
@@ -96,6 +99,10 @@ async def serve(settings: Settings) -> None:
         await catalogues.import_files()
         source = await stack.enter_async_context(_source(settings, clock))
 
+        backups = Backups(
+            BackupMaker(settings, stores, clock.now_ns), AuditLog(stores.state), program_version()
+        )
+        stack.push_async_callback(backups.close)
         _start_pipeline(supervisor, source, stores, judgement, clock, gate)
         supervisor.start("disk", disks.run())
         supervisor.start("disk record", disks.record())
@@ -111,6 +118,7 @@ async def serve(settings: Settings) -> None:
                 keys=keys,
                 alarm_text=alarm_text,
                 registry=_registry(stores, judgement, DiskCollector(disks, gate)),
+                backups=backups,
             ),
             ApiSettings(open_reads=settings.open_reads),
         )

@@ -6,6 +6,8 @@ is refused rather than kept waiting; so nobody ever sees "database is locked".
 """
 
 import asyncio
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import (
@@ -18,7 +20,7 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,6 +141,23 @@ def migrate(url: URL) -> None:
         Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     with _migrating:
         asyncio.run(_once(url, lambda connection: connection.run_sync(upgrade_schema), writes=True))
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a SQLite database as of one moment, while others go on writing to it; blocks.
+
+    Raises ``OSError`` where there is no room for it.
+    """
+    with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
+        try:
+            reading.backup(writing)  # in one step: nobody waits, since readers see a past moment
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.ENOSPC, str(error), str(target)) from error
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class StateEngine:

@@ -96,8 +96,7 @@ async def test_first_the_journals_spare_rows_then_the_archive_until_well_above_t
     await watch.look()
     assert len(told) == 4
     recording = asyncio.create_task(watch.record())
-    while len(audit.acts) < 3:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    await until(lambda: len(audit.acts) == 3)
     recording.cancel()
     assert audit.acts[0][:4] == ("lifeline", "archive gave way", "/", 7)
     assert "5 readings" in audit.acts[0][4]
@@ -105,7 +104,7 @@ async def test_first_the_journals_spare_rows_then_the_archive_until_well_above_t
 
 
 async def test_with_nothing_left_to_give_intake_holds_and_resumes_by_itself():
-    watch, gate, told, archive, _ = watched(room := [50], files=2)
+    watch, gate, _, archive, _ = watched(room := [50], files=2)
     await watch.look()
     await watch.look()
     await watch.look()
@@ -128,7 +127,7 @@ async def test_an_archive_on_another_disk_is_left_alone():
 
 
 async def test_an_archive_that_cannot_give_way_is_asked_again():
-    watch, gate, told, archive, _ = watched(room := [95], uses=("archive",))
+    watch, gate, _, archive, _ = watched(room := [95], uses=("archive",))
     archive.broken = True
     await watch.look()
     assert not gate.is_open
@@ -180,7 +179,7 @@ class FullDisk(Disk):
 
 async def until(condition):
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  many things are waited for
             await asyncio.sleep(0.01)
 
 
@@ -295,17 +294,18 @@ def readings(seq, count=60_000):
 def test_an_archive_on_a_full_disk_refuses_and_takes_it_later(small_disk):
     folder, resize = small_disk
     archive = DuckArchive.open(folder / "archive", slice_rows=120_000)
-    seq, refused = 0, 0
+    seq, refused, permanent = 0, 0, []
     while refused < 3:
         try:
             archive.write(seq + 1, [readings(seq)])
             seq += 1
             archive.maintain()
         except ArchiveError as error:
-            assert not error.permanent, error
+            permanent.append(error.permanent)
             refused += 1
             assert archive.count() == seq * 60_000
     assert not list((folder / "archive" / "sealed").glob("*.tmp"))
+    assert not any(permanent)
     assert archive.give_way() is not None or resize("64m")
     resize("64m")
     archive.write(seq + 1, [readings(seq)])
