@@ -103,9 +103,9 @@ class Core:
         return Judged(
             readings=_readings(house.catalogue, parts),
             changes=[entry.change for entry in ranked],
-            stored=self._count_by_gateway(batch.channel[kept]),
-            late=self._count_by_gateway(batch.channel[late]),
-            future=self._count_by_gateway(batch.channel[~kept]),
+            stored=self._count_by_gateway(batch.channel, kept),
+            late=self._count_by_gateway(batch.channel, late),
+            future=self._count_by_gateway(batch.channel, ~kept),
         )
 
     def tick(self, seq: int, tick: Tick) -> Judged:
@@ -282,9 +282,12 @@ class Core:
             streams.append(_stream(derived, verdict, good)._replace(root=made.root[good]))
         return parts
 
-    def _count_by_gateway(self, channels: Int32s) -> Int64s:
+    def _count_by_gateway(self, channels: Int32s, which: npt.NDArray[np.bool_]) -> Int64s:
         house = self._house
         gateways = len(house.catalogue.gateways)
+        if not which.any():
+            return np.zeros(gateways, np.int64)
+        channels = channels if which.all() else channels[which]
         return np.bincount(house.gateway[channels], minlength=gateways + 1)[:gateways]
 
 

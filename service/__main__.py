@@ -62,6 +62,28 @@ def serve(
 
 
 @app.command()
+def scoreboard(
+    seeds: Annotated[
+        int, typer.Option(help="How many seeds each scenario is played at.", min=1)
+    ] = 20,
+    scenario: Annotated[str, typer.Option(help="Only those with this in their name.")] = "",
+) -> None:
+    """Play every scenario at many seeds, and print recall, precision and delay."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from service.scoreboard import board, is_good, scores, table  # noqa: PLC0415  heavy
+
+    console, every = Console(width=110), []
+    for one in scores(range(1, seeds + 1), scenario):
+        every.append(one)
+        for fault in (*one.missed, *one.wrong, *one.faulty):
+            console.print(f"{one.scenario}, seed {one.seed}: {fault}", highlight=False)
+    by_scenario, by_kind, total = board(every)
+    console.print(table(by_scenario, "By scenario"), table([*by_kind, total], "By kind"))
+    raise typer.Exit(0 if is_good(total) else 1)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where its data is kept.")] = Path(".lifeline"),
 ) -> None:
