@@ -34,7 +34,7 @@ scoreboard: $(VENV)/.run ## every scenario at 20 seeds: recall, precision, delay
 bench: $(VENV)/.run packages ## measure and write bench/results.json
 	$(BIN)/python -m bench.run
 
-reference: $(VENV)/.run ## write the tables in docs/ that come from the code
+reference: $(VENV)/.run ## write what comes from the code: tables in docs/, example settings, dashboards
 	$(BIN)/python -m tools.reference
 
 lock: ## resolve the dependencies again

@@ -36,7 +36,7 @@ FAULT_LINKS = {  # field of the parent's record that holds the fault channel's i
     "clock_channel": FAULT_CLOCK,
 }
 # Values of these come by the tick or by arrival, not by the sample: no gap says anything.
-_WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK)
+_WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK, FaultKind.OVERLOAD)
 
 
 def build_tables(catalogue: Catalogue) -> Tables:

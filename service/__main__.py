@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from service.key_commands import gateway_app, keys_app
 from service.settings import ROOT, Settings, SettingsError, load_settings
 
 RECORDINGS = ("trout_creek_bridge_gauge", "metec_methane_stanford", "openlab_bridge_run_1")
@@ -19,6 +20,8 @@ app = typer.Typer(
 )
 catalogue_app = typer.Typer(help="The catalogue of facilities, channels and limits.")
 app.add_typer(catalogue_app, name="catalogue", no_args_is_help=True)
+app.add_typer(gateway_app, name="gateway", no_args_is_help=True)
+app.add_typer(keys_app, name="keys", no_args_is_help=True)
 
 Files = Annotated[list[Path], typer.Argument(help="Catalogue files (YAML).")]
 
@@ -105,11 +108,43 @@ def simulate(
     wait_for: Annotated[
         str | None, typer.Option(help="An address that must answer before anything is sent.")
     ] = None,
+    passwords: Annotated[
+        Path | None, typer.Option(help="File with lines gateway:password, for a broker that asks.")
+    ] = None,
 ) -> None:
     """Send the demonstration city's telemetry: six hours of history, then at life's speed."""
-    from service.city import run_city  # noqa: PLC0415
+    from service.city import read_passwords, run_city  # noqa: PLC0415
+    from simulators.publisher import PublishError  # noqa: PLC0415
 
-    asyncio.run(run_city(mqtt_url, progress_file, wait_for))
+    try:
+        known = read_passwords(passwords) if passwords is not None else None
+        asyncio.run(run_city(mqtt_url, progress_file, wait_for, known))
+    except (PublishError, ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def health(
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Ask whether it is of use, not only whether it lives.")
+    ] = False,
+) -> None:
+    """Ask the service that the settings describe how it is; exits with 1 where it is not well."""
+    from service.health import ask  # noqa: PLC0415
+
+    settings = _settings()
+    well, words = ask(settings.http_host, settings.http_port, "ready" if ready else "live")
+    typer.echo(words, err=not well)
+    raise typer.Exit(0 if well else 1)
+
+
+@app.command()
+def warm() -> None:
+    """Compile the judgement ahead of time: for an image, or for a read-only installation."""
+    from service.warm import warm as compile_all  # noqa: PLC0415
+
+    warmed = compile_all()
+    typer.echo(f"compiled {len(warmed.compiled)} passes, found {len(warmed.found)} on disk")
 
 
 @app.command()

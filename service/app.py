@@ -5,14 +5,13 @@ import gc
 import socket
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.registry import Collector
 
 from alerting.outbox import OutboxConsumer, log_delivery
@@ -20,16 +19,18 @@ from api.app import create_app, end_streams
 from api.ports import Check, Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
-from service import pipeline
+from service import notify, pipeline
 from service.archiving import Archiver
+from service.auditing import Auditor
 from service.backup import BackupMaker
 from service.backups import Backups
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
-from service.disk import DiskCollector, DiskWatch, filesystems_of
+from service.disk import DiskCollector, DiskWatch, watch_disks
 from service.evaluator import Evaluator
 from service.gate import Gate
 from service.housekeeping import Housekeeping
@@ -37,18 +38,25 @@ from service.keeping import program_version
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
+from service.push import PushIntake
 from service.recovery import SnapshotKeeper, restore, run_again
+from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
+from service.watching import SelfCollector, TimedThread, Watch
+from service.webhooks import Webhooks, open_webhooks
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.audit import AuditLog
 from storage.catalogue.revisions import CatalogueStore
-from storage.journal import Journal, SegmentJournal
+from storage.gateway_keys import GatewayKeyStore
+from storage.journal import Journal
 from storage.keys import KeyStore
+from storage.outbox import waiting_notices
 
 HTTP_STOP_TIMEOUT_S = 5
+LOG_CONSUMER = "log"
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
@@ -68,7 +76,7 @@ class Judgement:
     committer: Committer
     broadcast: Broadcast
     keeper: SnapshotKeeper
-    thread: ThreadPoolExecutor
+    thread: TimedThread
 
 
 async def serve(settings: Settings) -> None:
@@ -85,7 +93,7 @@ async def serve(settings: Settings) -> None:
         clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack, clock)
         gate = Gate()
-        disks = _disks(settings, stores, gate)
+        disks = watch_disks(settings, stores, gate)
         evaluator = judgement.evaluator
         catalogues = Catalogues(
             settings,
@@ -97,7 +105,12 @@ async def serve(settings: Settings) -> None:
             lambda: evaluator.catalogue,
         )
         await catalogues.import_files()
-        source = await stack.enter_async_context(_source(settings, clock))
+        webhooks = open_webhooks(
+            settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
+        )
+        judgement.committer.when_noticed(webhooks.wake)
+        limits = settings.limits()
+        source = await stack.enter_async_context(_source(settings, clock, limits))
 
         backups = Backups(
             BackupMaker(settings, stores, clock.now_ns), AuditLog(stores.state), program_version()
@@ -106,6 +119,11 @@ async def serve(settings: Settings) -> None:
         _start_pipeline(supervisor, source, stores, judgement, clock, gate)
         supervisor.start("disk", disks.run())
         supervisor.start("disk record", disks.record())
+        webhooks.start(supervisor)
+        supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
+        health = _health(supervisor, source, stores, judgement, catalogues, webhooks, disks)
+        watch = Watch(health, lambda: waiting_notices(stores.state))
+        supervisor.start("watch", watch.run())
         app = create_app(
             Ports(
                 live=LivePicture(evaluator, clock),
@@ -114,19 +132,28 @@ async def serve(settings: Settings) -> None:
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues, disks),
+                health=health,
                 keys=keys,
+                gateway_keys=GatewayKeyStore(stores.state),
+                intake=PushIntake(stores.journal, clock, limits, gate.holding),
+                audit=Auditor(stores.state),
                 alarm_text=alarm_text,
-                registry=_registry(stores, judgement, DiskCollector(disks, gate)),
+                webhooks=webhooks,
+                registry=_registry(
+                    settings, stores, judgement, watch, webhooks, DiskCollector(disks, gate)
+                ),
                 backups=backups,
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
         server = _http_server(app)
         supervisor.start("http", server.serve([listener]))
+        told = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
+        supervisor.start("notify", told)
         try:
             await supervisor.wait()
         finally:
+            notify.tell("STOPPING=1", "STATUS=stopping")
             await _stop(supervisor, server, app, judgement)
 
 
@@ -146,7 +173,7 @@ async def _recover(
         stores.archive, stand_at, stores.journal.read_span, housekeep=housekeeping.step
     )
     stack.callback(archiver.close)
-    thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
+    thread = stack.enter_context(TimedThread("judge"))
     loop = asyncio.get_running_loop()
     evaluator = await loop.run_in_executor(
         thread, stand_at, min(committed_seq, stores.archive.cursor)
@@ -177,7 +204,7 @@ def _start_pipeline(
     """Start the tasks between the broker and the outbox."""
     evaluator = judgement.evaluator
     outbox = OutboxConsumer(
-        AlarmStore(stores.state), "log", log_delivery(lambda: evaluator.catalogue)
+        AlarmStore(stores.state), LOG_CONSUMER, log_delivery(lambda: evaluator.catalogue)
     )
     judgement.committer.when_noticed(outbox.wake)
     evaluate = pipeline.evaluate(
@@ -204,6 +231,7 @@ def _health(
     stores: Stores,
     judgement: Judgement,
     catalogues: Catalogues,
+    webhooks: Webhooks,
     disks: DiskWatch,
 ) -> ServiceHealth:
     def snapshots() -> Check:
@@ -217,51 +245,76 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
-        [lambda: Check("disk", *disks.health()), snapshots],
+        lambda: [*webhooks.checks(), Check("disk", *disks.health()), snapshots()],
     )
 
 
-def _disks(settings: Settings, stores: Stores, gate: Gate) -> DiskWatch:
-    journal = stores.journal
-    return DiskWatch(
-        filesystems_of(settings.folders()),
-        floor_bytes=settings.disk_free_bytes_min,
-        gate=gate,
-        archive=stores.archive,
-        audit=AuditLog(stores.state),
-        shrink=journal.shrink if isinstance(journal, SegmentJournal) else lambda: None,
+def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Clock) -> Retention:
+    return Retention(
+        stores.state, settings, lambda: [LOG_CONSUMER, *webhooks.consumers], clock.now_ns
     )
 
 
-def _registry(stores: Stores, judgement: Judgement, *more: Collector) -> CollectorRegistry:
+def _registry(
+    settings: Settings,
+    stores: Stores,
+    judgement: Judgement,
+    watch: Watch,
+    webhooks: Webhooks,
+    *more: Collector,
+) -> CollectorRegistry:
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     for collector in more:
         registry.register(collector)
+    registry.register(
+        SelfCollector(
+            settings,
+            watch,
+            ledger=lambda: judgement.committer.ledger,
+            gateways=lambda: judgement.evaluator.gateways,
+            snapshot_age_s=lambda: judgement.keeper.age_s,
+            judged_s=lambda: judgement.thread.busy_s,
+        )
+    )
     registry.register(
         ServiceCollector(
             stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
         )
     )
+    registry.register(webhooks.collector())
     return registry
 
 
-def _source(settings: Settings, clock: Clock) -> Source:
+def _source(settings: Settings, clock: Clock, limits: Limits) -> Source:
     return Source(
         settings.mqtt_url.get_secret_value(),
         client_id=settings.mqtt_client_id,
         clock=clock.now_ns,
+        limits=limits,
     )
 
 
 async def _guard(settings: Settings, keys: KeyStore) -> None:
     """Keep the key of the first start; refuse to listen beyond loopback without any key."""
+    for file in settings.exposed_files():
+        log.warning("every user of this machine may read this secret: chmod o= it", file=file)
     if settings.admin_key is not None:
         await keys.ensure_admin_key(settings.admin_key.get_secret_value())
+    if settings.viewer_key is not None:
+        await _ensure_viewer(settings.viewer_key.get_secret_value(), keys)
     if not settings.open_reads and not await keys.keys():
         raise StartError(
             f"http_listen is {settings.http_listen}, beyond loopback, and there is no key: "
             "set LIFELINE_ADMIN_KEY, or listen on 127.0.0.1"
         )
+
+
+async def _ensure_viewer(secret: str, keys: KeyStore) -> None:
+    try:
+        await keys.ensure_viewer_key(secret)
+    except ValueError as error:  # somebody has that secret already, and perhaps for more
+        raise StartError(f"LIFELINE_VIEWER_KEY: {error}; choose another") from None
 
 
 def _clock(settings: Settings, journal: Journal) -> Clock:

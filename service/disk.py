@@ -20,7 +20,11 @@ from prometheus_client.registry import Collector
 
 from domain.time import NS_PER_S
 from service.gate import Gate
+from service.opening import Stores
+from service.settings import Settings
 from storage.archive import ArchiveError, GivenUp
+from storage.audit import AuditLog
+from storage.journal import SegmentJournal
 
 GIB = 1 << 30
 FLOOR_BYTES = 2 * GIB
@@ -221,6 +225,19 @@ class DiskWatch:
             count = sum(one.readings for one in self.given)
             words += f"; {count} readings of {_time(first_ns)} to {_time(last_ns)} were given up"
         return self._gate.is_open, f"{self._gate.holding()}; {words}".removeprefix("; ")
+
+
+def watch_disks(settings: Settings, stores: Stores, gate: Gate) -> DiskWatch:
+    """Return the watch over everything that the settings have us write to."""
+    journal = stores.journal
+    return DiskWatch(
+        filesystems_of(settings.folders()),
+        floor_bytes=settings.disk_free_bytes_min,
+        gate=gate,
+        archive=stores.archive,
+        audit=AuditLog(stores.state),
+        shrink=journal.shrink if isinstance(journal, SegmentJournal) else lambda: None,
+    )
 
 
 class DiskCollector(Collector):

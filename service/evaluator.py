@@ -17,7 +17,7 @@ from analytics.core import Core
 from domain.accounting import Account, Accounts, Fate, Reject, Sighting, Unit
 from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue
-from domain.journal import CatalogueChange, Command, Frame, Record, Rows, Tick
+from domain.journal import CatalogueChange, Command, Frame, Record, Refusal, Rows, Tick
 from domain.readings import Batch, Int64s, Judged, Latest, Readings
 from ingest.assemble import Assembler
 from service.snapshot_versions import SNAPSHOT_VERSION, migrate
@@ -143,6 +143,21 @@ class Evaluator:
             step.results.append(result)
         elif isinstance(record, CatalogueChange):
             self._change_catalogue(step, seq, record)
+        elif isinstance(record, Refusal):
+            self._refuse(step, record)
+
+    def _refuse(self, step: Step, refusal: Refusal) -> None:
+        """Count frames that were refused before the journal; their gateway lives, and too much."""
+        gateway = self._assembler.counted_as(refusal.gateway)
+        for account in (
+            Account(gateway, Unit.FRAMES, Fate.RECEIVED),
+            Account(gateway, Unit.FRAMES, Fate.REFUSED, refusal.reason),
+        ):
+            step.accounts[account] += refusal.frames
+        index = self.catalogue.gateway_index.get(gateway)
+        if index is not None:
+            self._core.refuse(index, refusal.frames)
+            self._gateways.setdefault(gateway, GatewayState()).heard_ns = refusal.now_ns
 
     def _change_catalogue(self, step: Step, seq: int, change: CatalogueChange) -> None:
         catalogue = self._load_catalogue(change.revision)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
 
-from domain.journal import Frame, Record, Rows, Tick
+from domain.journal import Frame, Record, Refusal, Rows, Tick
 from domain.time import NS_PER_S
 from service.clock import Clock
 from service.evaluator import Evaluator, Step
@@ -25,6 +25,11 @@ class Gathered(Protocol):
     @property
     def frames(self) -> list[Frame]:
         """The frames, in order."""
+        ...
+
+    @property
+    def refusals(self) -> Sequence[Refusal]:
+        """What was refused meanwhile, beyond the gateways' limits."""
         ...
 
 
@@ -112,7 +117,8 @@ async def intake(source: Source[G], journal: Journal, clock: Clock, gate: Gate) 
     """
     async for gathered in source.gathered():
         await gate.passed()
-        await append_at_last(journal, clock.rows(gathered.frames), gate)
+        rows = [*clock.rows(gathered.frames), *gathered.refusals]
+        await append_at_last(journal, rows, gate)
         await source.settle(gathered)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,7 +17,6 @@ from service.committing import Committer, books
 from service.evaluator import Evaluator
 from storage import alarmlist
 from storage.alarms import AlarmStore
-from storage.gateways import GatewayStatus
 from storage.pages import Page
 from storage.state import StateEngine
 
@@ -51,6 +50,20 @@ class LivePicture:
 
 AnyAlarmFilter = AlarmFilter | alarmlist.AlarmFilter
 FILTER_FIELDS = tuple(field.name for field in fields(alarmlist.AlarmFilter))
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """A gateway's own word, and when anything came from it.
+
+    ``online`` is ``None`` until it has said either; ``last_heard_ns`` is the received time of its
+    newest frame (0: none); ``since_ns`` when ``online`` became what it is.
+    """
+
+    gateway: str
+    online: bool | None
+    last_heard_ns: int
+    since_ns: int
 
 
 class StoreView(AlarmStore):
@@ -96,7 +109,7 @@ class ServiceHealth:
         archiver: Archiver,
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
-        more: Sequence[Callable[[], Check]] = (),
+        others: Callable[[], list[Check]] = list,
     ) -> None:
         self._broker_connected = broker_connected
         self._failed_tasks = failed_tasks
@@ -104,7 +117,7 @@ class ServiceHealth:
         self._archiver = archiver
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
-        self._more = more
+        self._others = others
 
     def live(self) -> bool:
         """Return False where only a restart helps."""
@@ -122,7 +135,7 @@ class ServiceHealth:
             await self._state(),
             self._catalogue(),
             Check("tasks", not failed, ", ".join(failed) or "all running"),
-            *(check() for check in self._more),
+            *self._others(),
         ]
 
     def _catalogue(self) -> Check:

@@ -107,9 +107,15 @@ class SnapshotKeeper:
         self._cursors = cursors  # the least row that every consumer has taken
         self._interval_s = interval_s
         self._taken_s = time.monotonic()
+        self._written_s = self._taken_s
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self.last_seq = 0
         self.problem = ""  # why the last one was not written
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since a snapshot was last written; since the start before the first."""
+        return time.monotonic() - self._written_s
 
     def due(self, evaluator: Evaluator) -> bool:
         """Whether it is time for a snapshot."""
@@ -128,6 +134,7 @@ class SnapshotKeeper:
     def _write(self, snapshot: dict[str, Any]) -> None:
         try:
             self._snapshots.write(snapshot)
+            self._written_s = time.monotonic()
             self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
         except Exception as error:
             # The rows since the last good one are kept, so nothing is lost by it but room.

@@ -9,10 +9,22 @@ data directory opens with every later one (``tests/service/upgrade``).
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 Snapshot = dict[str, Any]
 Step = Callable[[Snapshot], Snapshot]
 
-STEPS: tuple[Step, ...] = ()
+
+def _with_refusals(snapshot: Snapshot) -> Snapshot:
+    """2: gateways may be overloaded, and the quarantine's entries of a second are counted."""
+    overload: dict[str, Any] = {"gateways": [], "refused": np.zeros(0, np.int64)}
+    overload |= {name: np.zeros(0, np.int64) for name in ("channels", "told", "unsettled")}
+    assembler = {**snapshot["assembler"], "listed": {"second": 0, "by_gateway": {}}}
+    core = {**snapshot["core"], "overload": overload}
+    return {**snapshot, "assembler": assembler, "core": core}
+
+
+STEPS: tuple[Step, ...] = (_with_refusals,)
 """From version 1 to 2, from 2 to 3, …"""
 
 SNAPSHOT_VERSION = 1 + len(STEPS)
