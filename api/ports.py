@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 
+from api.backup_ports import Backups
 from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue, Channel, Text
@@ -249,41 +250,6 @@ class Keys(Protocol):
 
     async def find_key(self, secret: str) -> Key | None:
         """Return the key with this secret."""
-
-
-class BackupStatus(Protocol):
-    """How far a backup has come; ``problem`` says why it failed, ``ended_ns`` is 0 before its end."""
-
-    @property
-    def folder(self) -> str: ...
-    @property
-    def author(self) -> str: ...
-    @property
-    def started_ns(self) -> int: ...
-    @property
-    def ended_ns(self) -> int: ...
-    @property
-    def step(self) -> str: ...
-    @property
-    def files(self) -> int: ...
-    @property
-    def bytes(self) -> int: ...
-    @property
-    def last_row(self) -> int: ...
-    @property
-    def pause_s(self) -> float: ...
-    @property
-    def problem(self) -> str: ...
-
-
-class Backups(Protocol):
-    """Backups made by the running service, one at a time."""
-
-    async def start(self, folder: str, author: str) -> BackupStatus:
-        """Begin one; raises :class:`Refused`, with 409 where one is being made."""
-
-    def backups(self) -> Sequence[BackupStatus]:
-        """Return those of this process, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from service.backups import Backups
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
-from service.disk import DiskCollector, DiskWatch, watch_disks
+from service.disk import DiskWatch, watch_disks
 from service.evaluator import Evaluator
 from service.gate import Gate
 from service.housekeeping import Housekeeping
@@ -95,15 +95,7 @@ async def serve(settings: Settings) -> None:
         gate = Gate()
         disks = watch_disks(settings, stores, gate)
         evaluator = judgement.evaluator
-        catalogues = Catalogues(
-            settings,
-            CatalogueStore(stores.state),
-            AdoptionStore(stores.state),
-            stores.journal,
-            AlarmStore(stores.state),
-            clock.now_ns,
-            lambda: evaluator.catalogue,
-        )
+        catalogues = _catalogues(settings, stores, evaluator, clock)
         await catalogues.import_files()
         webhooks = open_webhooks(
             settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
@@ -111,14 +103,9 @@ async def serve(settings: Settings) -> None:
         judgement.committer.when_noticed(webhooks.wake)
         limits = settings.limits()
         source = await stack.enter_async_context(_source(settings, clock, limits))
-
-        backups = Backups(
-            BackupMaker(settings, stores, clock.now_ns), AuditLog(stores.state), program_version()
-        )
-        stack.push_async_callback(backups.close)
+        backups = _backups(settings, stores, stack)
         _start_pipeline(supervisor, source, stores, judgement, clock, gate)
-        supervisor.start("disk", disks.run())
-        supervisor.start("disk record", disks.record())
+        disks.start(supervisor)
         webhooks.start(supervisor)
         supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
         health = _health(supervisor, source, stores, judgement, catalogues, webhooks, disks)
@@ -139,22 +126,41 @@ async def serve(settings: Settings) -> None:
                 audit=Auditor(stores.state),
                 alarm_text=alarm_text,
                 webhooks=webhooks,
-                registry=_registry(
-                    settings, stores, judgement, watch, webhooks, DiskCollector(disks, gate)
-                ),
+                registry=_registry(settings, stores, judgement, watch, webhooks, disks.metrics),
                 backups=backups,
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
         server = _http_server(app)
         supervisor.start("http", server.serve([listener]))
-        told = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
-        supervisor.start("notify", told)
+        alive = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
+        supervisor.start("notify", alive)
         try:
             await supervisor.wait()
         finally:
             notify.tell("STOPPING=1", "STATUS=stopping")
             await _stop(supervisor, server, app, judgement)
+
+
+def _catalogues(
+    settings: Settings, stores: Stores, evaluator: Evaluator, clock: Clock
+) -> Catalogues:
+    return Catalogues(
+        settings,
+        CatalogueStore(stores.state),
+        AdoptionStore(stores.state),
+        stores.journal,
+        AlarmStore(stores.state),
+        clock.now_ns,
+        lambda: evaluator.catalogue,
+    )
+
+
+def _backups(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Backups:
+    maker = BackupMaker(settings, stores, WallClock().now_ns)
+    backups = Backups(maker, AuditLog(stores.state), program_version())
+    stack.push_async_callback(backups.close)
+    return backups
 
 
 async def _recover(

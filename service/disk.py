@@ -22,6 +22,7 @@ from domain.time import NS_PER_S
 from service.gate import Gate
 from service.opening import Stores
 from service.settings import Settings
+from service.supervise import Supervisor
 from storage.archive import ArchiveError, GivenUp
 from storage.audit import AuditLog
 from storage.journal import SegmentJournal
@@ -131,6 +132,16 @@ class DiskWatch:
         self._unrecorded: asyncio.Queue[tuple[int, str, GivenUp]] = asyncio.Queue()
         self._holding = False
         self.given: list[GivenUp] = []
+
+    @property
+    def metrics(self) -> Collector:
+        """The disks as metrics."""
+        return DiskCollector(self, self._gate)
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Start the tasks that look and write down."""
+        supervisor.start("disk", self.run())
+        supervisor.start("disk record", self.record())
 
     async def run(self) -> None:
         """Look, for ever."""

@@ -1,27 +1,18 @@
 """Backups: begun here, made by the service beside its work."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from api.auth import Writer
+from api.auth import Administrator
+from api.backup_ports import Backups, BackupStatus
+from api.backup_schemas import BackupIn, BackupOut
 from api.context import Here
 from api.errors import ApiError
-from api.ports import Backups, BackupStatus, Key
 from api.present import time_text
-from api.schemas import BackupIn, BackupOut, Listed
+from api.schemas import Listed
 
 router = APIRouter(tags=["backups"])
-
-
-async def administrator(key: Writer) -> Key:
-    """Return the caller's key, which must be an admin's."""
-    if key.role != "admin":
-        raise ApiError(403, f"The role {key.role!r} may not do this.", "Use the key of an admin.")
-    return key
-
-
-Administrator = Annotated[Key, Depends(administrator)]
 
 
 def backup_out(status: BackupStatus) -> BackupOut:
@@ -53,7 +44,9 @@ def _backups(here: Here) -> Backups:
 @router.post("/backups", summary="Begin a backup", status_code=202)
 async def start_backup(here: Here, key: Administrator, body: BackupIn) -> BackupOut:
     """Return the backup that was begun; GET the list to see how it goes."""
-    return backup_out(await _backups(here).start(body.folder, key.name))
+    begun = await _backups(here).start(body.folder, key.name)
+    await here.ports.audit.record(key.name, "begin backup", body.folder)
+    return backup_out(begun)
 
 
 @router.get("/backups", summary="List the backups made since the service started")
