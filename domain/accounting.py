@@ -49,6 +49,7 @@ class Reason(StrEnum):
     TIME = "time"  # unreadable, or out of the years 1970 to 2261
     RATE = "rate"  # more frames or bytes than the gateway may send
     FUTURE = "future"  # more than 5 min ahead of the received time
+    ARCHIVE = "archive"  # judged, and then refused for good by the archive
 
 
 @dataclass(frozen=True, slots=True)

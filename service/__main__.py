@@ -10,8 +10,6 @@ import typer
 from service.key_commands import gateway_app, keys_app
 from service.settings import ROOT, Settings, SettingsError, load_settings
 
-RECORDINGS = ("trout_creek_bridge_gauge", "metec_methane_stanford", "openlab_bridge_run_1")
-
 app = typer.Typer(
     help="Lifeline watches a city's bridges, tunnels, gas, drainage and lifts.",
     no_args_is_help=True,
@@ -189,15 +187,14 @@ def replay(
 @app.command()
 def real(
     data: Annotated[Path, typer.Option(help="Where the recordings' files lie.")],
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Recordings; all that are judged by default.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Recordings; all by default.")] = None,
 ) -> None:
     """Replay real recordings through mosquitto and the whole service, and judge the alarms."""
     from service.real import run_real  # noqa: PLC0415
     from simulators.recording import RecordingError  # noqa: PLC0415
 
-    folders = [ROOT / "recordings" / name for name in names or RECORDINGS]
+    every = sorted(path.parent for path in (ROOT / "recordings").glob("*/recording.yaml"))
+    folders = [ROOT / "recordings" / name for name in names] if names else every
     try:
         met = asyncio.run(run_real(folders, data))
     except RecordingError as error:

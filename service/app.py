@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from api.app import create_app, end_streams
 from api.ports import Check, Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from domain.time import seconds_to_ns
 from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
@@ -37,9 +39,10 @@ from service.housekeeping import Housekeeping
 from service.keeping import program_version
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
-from service.ports import LivePicture, ServiceHealth, StoreView
+from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
 from service.push import PushIntake
-from service.recovery import SnapshotKeeper, restore, run_again
+from service.recovery import SnapshotKeeper, archive_begin, restore, run_again
+from service.refusals import Refusals
 from service.retention import Retention
 from service.settings import Settings
 from service.supervise import Supervisor
@@ -115,7 +118,7 @@ async def serve(settings: Settings) -> None:
             Ports(
                 live=LivePicture(evaluator, clock),
                 store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
-                archive=stores.archive,
+                archive=ArchiveView(stores.archive),
                 commands=Commands(stores.journal, judgement.committer, clock.now_ns),
                 adoption=catalogues,
                 stream=judgement.broadcast,
@@ -174,21 +177,32 @@ async def _recover(
     def stand_at(seq: int) -> Evaluator:
         return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
 
-    housekeeping = Housekeeping(stores.archive, lambda: evaluator.catalogue, clock.now_ns)
+    def for_archive(seq: int) -> Evaluator:
+        return stand_at(archive_begin(seq, stores.snapshots, stores.journal))
+
+    broadcast = Broadcast()
+    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    archive = stores.archive
+    refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
+    housekeeping = Housekeeping(archive, lambda: evaluator.catalogue, clock.now_ns)
     archiver = Archiver(
-        stores.archive, stand_at, stores.journal.read_span, housekeep=housekeeping.step
+        archive,
+        for_archive,
+        stores.journal.read_span,
+        refused=refusals.take,
+        committed_seq=committed_seq,
+        housekeep=housekeeping.step,
     )
     stack.callback(archiver.close)
     thread = stack.enter_context(TimedThread("judge"))
     loop = asyncio.get_running_loop()
-    evaluator = await loop.run_in_executor(
-        thread, stand_at, min(committed_seq, stores.archive.cursor)
-    )
+    if archive.ready and archive.cursor < committed_seq:
+        evaluator = await loop.run_in_executor(thread, for_archive, archive.cursor)
+    else:
+        evaluator = await loop.run_in_executor(thread, stand_at, committed_seq)
     await loop.run_in_executor(
         thread, run_again, evaluator, stores.journal, committed_seq, archiver
     )
-    broadcast = Broadcast()
-    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
     keeper = SnapshotKeeper(
         stores.snapshots,
         stores.journal,
@@ -328,7 +342,8 @@ def _clock(settings: Settings, journal: Journal) -> Clock:
         return WallClock()
     seq = journal.last_seq
     last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
-    return DataClock(newest_time_ns, time_of(last[-1]) if last else 0)
+    start_ns = time_of(last[-1]) if last else 0
+    return DataClock(newest_time_ns, start_ns, seconds_to_ns(settings.clock_jump_s))
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -381,7 +396,7 @@ async def _stop(
     await judgement.committer.flush()
     await supervisor.cancel("archive")
     try:
-        await judgement.archiver.flush()
+        await judgement.archiver.finish()
     except ArchiveError as error:
         log.error("not archived yet; the journal has it for the next start", error=str(error))
     # In the judging thread, because a step that was cut off there goes on to its end.

@@ -1,14 +1,20 @@
 """The durable parts, opened as the settings name them."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import structlog
+
 from service.settings import Settings
 from service.snapshots import SnapshotFolder
-from storage.archive import Archive
+from storage.archive import Archive, ArchiveError
 from storage.archive.duck import DuckArchive
+from storage.installation import installation_name
 from storage.journal import Journal, SegmentJournal
 from storage.state import StateEngine
+
+log = structlog.get_logger(__name__)
 
 
 class StartError(Exception):
@@ -35,7 +41,7 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
     stack.push_async_callback(journal.close)
     state = await StateEngine.open(settings.state_location())
     stack.push_async_callback(state.close)
-    archive = _open_archive(settings)
+    archive = await _open_archive(settings, state)
     stack.callback(archive.close)
     return Stores(journal, state, archive, SnapshotFolder(settings.data_dir / "snapshots"))
 
@@ -48,5 +54,16 @@ async def _open_journal(settings: Settings) -> Journal:
     )
 
 
-def _open_archive(settings: Settings) -> Archive:
-    return DuckArchive.open(settings.archive_folder())
+async def _open_archive(settings: Settings, state: StateEngine) -> Archive:
+    url = settings.archive_server()
+    if url is None:
+        return DuckArchive.open(settings.archive_folder())
+    from storage.archive.influx import InfluxArchive  # noqa: PLC0415  not everybody needs it
+
+    archive = InfluxArchive.open(url, await installation_name(state), connect=False)
+    try:
+        await asyncio.to_thread(archive.connect)
+    except ArchiveError as error:
+        # Alarms do not wait for an archive: what it misses meanwhile it gets from the journal.
+        log.error("the archive cannot be reached yet", error=str(error))
+    return archive

@@ -74,6 +74,19 @@ def restore(
     return Evaluator(load_catalogue)
 
 
+def archive_begin(cursor: int, snapshots: SnapshotFolder, journal: Journal) -> int:
+    """Return the row that an archive goes on after; ``cursor`` is its own.
+
+    A new archive beside a journal that has let its first rows go begins at the oldest snapshot:
+    what was before is not in it.
+    """
+    oldest = snapshots.oldest()
+    if cursor or journal.first_seq <= 1 or not oldest:
+        return cursor
+    log.warning("the archive is new, and begins in the middle of the journal", after_row=oldest)
+    return oldest
+
+
 def run_again(evaluator: Evaluator, journal: Journal, committed_seq: int, archive: Sink) -> None:
     """Run the rows up to the committed cursor again, for their state and their readings."""
     began_s = time.perf_counter()

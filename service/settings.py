@@ -65,7 +65,9 @@ class Settings(BaseSettings):
         None, description="sqlite:///path; default: data_dir/state.db"
     )
     archive_url: SecretStr | None = Field(
-        None, description="duckdb:///folder; default: data_dir/archive"
+        None,
+        description="duckdb:///folder, influxdb[s]://[user:password@]host:port/database or "
+        "influxdb2[s]://token@host:port/organisation/bucket; default: data_dir/archive",
     )
     catalogue: Annotated[list[Path], NoDecode] = Field(
         default_factory=list,
@@ -98,6 +100,11 @@ class Settings(BaseSettings):
     )
     clock: Literal["wall", "data"] = Field(
         "wall", description="'data' takes time from the readings: for recordings and simulation"
+    )
+    clock_jump_s: float = Field(
+        86_400.0,
+        gt=0,
+        description="How far a data clock leaps ahead on the word of one frame; further takes two",
     )
     snapshot_interval_s: float = Field(60.0, gt=0, description="Between two snapshots of the core")
     disk_free_bytes_min: int | None = Field(
@@ -244,8 +251,13 @@ class Settings(BaseSettings):
     def _check_archive(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             scheme, _, place = url.get_secret_value().partition("://")
-            if scheme != "duckdb" or not place:
-                raise ValueError(f"no archive {scheme!r} here; write duckdb:///folder")
+            if scheme.startswith("influxdb"):
+                _check_influx(url.get_secret_value())
+            elif scheme != "duckdb" or not place:
+                raise ValueError(
+                    "write duckdb:///folder, influxdb://host:port/database or "
+                    "influxdb2://token@host:port/organisation/bucket"
+                )
         return url
 
     def journal_folder(self) -> Path:
@@ -273,6 +285,21 @@ class Settings(BaseSettings):
         if self.archive_url is None or self.archive_url.get_secret_value().startswith("duckdb:"):
             found["archive"] = self.archive_folder()
         return found
+
+    def archive_server(self) -> str | None:
+        """Return the URL of the archive's server; None where it is embedded."""
+        url = self.archive_url.get_secret_value() if self.archive_url is not None else ""
+        return url if url.startswith("influxdb") else None
+
+
+def _check_influx(url: str) -> None:
+    from storage.archive import ArchiveError  # noqa: PLC0415  heavy
+    from storage.archive.influx_url import InfluxUrl  # noqa: PLC0415
+
+    try:
+        InfluxUrl.parse(url)
+    except ArchiveError as error:
+        raise ValueError(str(error)) from None
 
 
 def _allowance(numbers: dict[str, float]) -> Allowance:

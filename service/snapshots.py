@@ -74,6 +74,10 @@ class SnapshotFolder:
     def _path(self, seq: int) -> Path:
         return self._folder / f"{seq:020d}.snapshot"
 
+    def oldest(self) -> int:
+        """Return the row of the oldest snapshot; 0 where there is none."""
+        return next(iter(self._seqs()), 0)
+
     def write(self, snapshot: dict[str, Any]) -> None:
         """Write a snapshot durably under its ``seq``."""
         path = self._path(int(snapshot["seq"]))

@@ -225,3 +225,21 @@ gateway_keys = Table(
     Column("made_at_ns", BigInteger, nullable=False),
     Index(None, "gateway", "made_at_ns"),
 )
+
+# One row, id 1: the name by which this installation's cursor is known where archives are shared.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String, nullable=False),
+)
+
+# Keys that the archive refused for good: each is moved in the books once, whatever is repeated.
+refused_readings = Table(
+    "refused_readings",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("time_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Index(None, "number"),
+)

@@ -21,7 +21,7 @@ import structlog
 
 from domain.catalogue import Retention
 from domain.readings import Readings
-from storage.archive import GivenUp
+from storage.archive import GivenUp, TakeRefused, nobody_takes
 from storage.archive.copying import Held, copy_database, sealed_names
 from storage.archive.expiry import Expiry, Rules
 from storage.archive.layout import first_value, prepare, tidy
@@ -41,6 +41,9 @@ def _no_step(_name: str) -> None:
 
 class DuckArchive(Reads):
     """An ``Archive`` in a folder of its own. Open it with ``open``."""
+
+    ready = True
+    write_rows_max = 983_040  # eight of DuckDB's row groups
 
     def __init__(
         self,
@@ -107,8 +110,14 @@ class DuckArchive(Reads):
         """The last journal row whose readings are durably in."""
         return self._cursor
 
-    def write(self, last_seq: int, readings: Sequence[Readings]) -> None:
+    def connect(self) -> None:
+        """Do nothing: an open folder is there."""
+
+    def write(
+        self, last_seq: int, readings: Sequence[Readings], refused: TakeRefused = nobody_takes
+    ) -> None:
         """Store ``readings`` and the cursor ``last_seq`` in one transaction; a replay is ignored."""
+        del refused  # every reading fits
         with self._writing:
             if last_seq <= self._cursor:
                 return

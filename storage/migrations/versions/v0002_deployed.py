@@ -9,6 +9,24 @@ branch_labels = None
 depends_on = None
 
 
+def upgrade() -> None:
+    """Add what a deployed service keeps beside alarms and books."""
+    _create_webhooks()
+    _create_gateway_keys()
+    _drop_gateway_status()
+    _create_installation()
+    _create_refused_readings()
+
+
+def downgrade() -> None:
+    """Take it away again."""
+    op.drop_table("refused_readings")
+    op.drop_table("installation")
+    _create_gateway_status()
+    _drop_gateway_keys()
+    _drop_webhooks()
+
+
 def _create_webhooks() -> None:
     op.create_table(
         "dead_letters",
@@ -40,20 +58,6 @@ def _create_webhooks() -> None:
 def _drop_webhooks() -> None:
     op.drop_table("disabled_webhooks")
     op.drop_table("dead_letters")
-
-
-def upgrade() -> None:
-    """Add what a deployed service keeps beside alarms and books."""
-    _create_webhooks()
-    _create_gateway_keys()
-    _drop_gateway_status()
-
-
-def downgrade() -> None:
-    """Take it away again."""
-    _create_gateway_status()
-    _drop_gateway_keys()
-    _drop_webhooks()
 
 
 def _create_gateway_keys() -> None:
@@ -90,3 +94,21 @@ def _create_gateway_status() -> None:
         sa.Column("since_ns", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("gateway", name=op.f("pk_gateway_status")),
     )
+
+
+def _create_installation() -> None:
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.String, nullable=False),
+    )
+
+
+def _create_refused_readings() -> None:
+    op.create_table(
+        "refused_readings",
+        sa.Column("channel", sa.String, primary_key=True),
+        sa.Column("time_ns", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_refused_readings_number", "refused_readings", ["number"])
