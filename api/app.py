@@ -17,6 +17,7 @@ from api.ports import Ports
 from api.routers import (
     alarms,
     audit,
+    backups,
     catalogue,
     channels,
     commissioning,
@@ -35,7 +36,7 @@ from api.settings import ApiSettings
 PREFIX = "/api/v1"
 NOUNS = (
     facilities, channels, alarms, gateways, inbox, catalogue, revisions, commissioning, profiles,
-    events, webhooks, audit,
+    events, webhooks, audit, backups,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 
+from api.backup_ports import Backups
 from api.ports_catalogue import ProfileLog, Revisions
 from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Notice, Transition
@@ -420,3 +421,4 @@ class Ports:
     profile_log: ProfileLog
     webhooks: Webhooks = field(default_factory=NoWebhooks)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    backups: Backups | None = None

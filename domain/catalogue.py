@@ -131,6 +131,28 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures by stretches of ``bucket_s`` that stand in for readings that are gone.
+
+    They are kept for ``days`` of event time, for ever where that is ``None``.
+    """
+
+    bucket_s: int = 60
+    days: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the readings of a channel are kept: ``raw_days`` of event time, ``None`` for ever.
+
+    Afterwards ``summary`` is kept of them; nothing where it is ``None``.
+    """
+
+    raw_days: float | None = None
+    summary: Summary | None = field(default_factory=Summary)
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One series of one quantity.
 
@@ -163,6 +185,7 @@ class Channel:
     acknowledge_up_to: Grade = Grade.NORMAL
     source: str = ""  # where the limits come from, in a person's words
     profile_limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
+    retention: Retention = field(default_factory=Retention)
 
     def condition(self, side: Side) -> Condition:
         """Return the condition that a held limit of ``side`` on this channel is about."""

@@ -229,6 +229,30 @@ def import_catalogue(files: Files) -> None:
     typer.echo(json.dumps({"revision": revision}))
 
 
+@app.command(help="Make a backup: by the running service, or directly where none runs.")
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    key: Annotated[
+        str | None, typer.Option(help="An admin's key; default: LIFELINE_ADMIN_KEY.")
+    ] = None,
+) -> None:
+    """Make a backup of everything that is kept."""
+    from service.keeping import backup_command  # noqa: PLC0415  heavy
+
+    backup_command(folder, key)
+
+
+@app.command(help="Check a backup, and put it in the empty place of the data directory.")
+def restore(
+    folder: Annotated[Path, typer.Argument(help="The backup.")],
+    check: Annotated[bool, typer.Option("--check", help="Only check that it is whole.")] = False,
+) -> None:
+    """Restore a backup."""
+    from service.keeping import restore_command  # noqa: PLC0415  heavy
+
+    restore_command(folder, check_only=check)
+
+
 def main() -> None:
     """Run the command line."""
     app(prog_name="lifeline")

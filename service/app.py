@@ -13,10 +13,11 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.registry import Collector
 
 from alerting.outbox import OutboxConsumer, log_delivery
 from api.app import create_app, end_streams
-from api.ports import Ports
+from api.ports import Check, Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
 from domain.time import seconds_to_ns
@@ -26,10 +27,16 @@ from ingest.source import Source
 from service import notify, pipeline
 from service.archiving import Archiver
 from service.auditing import Auditor
+from service.backup import BackupMaker
+from service.backups import Backups
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
+from service.disk import DiskWatch, watch_disks
 from service.evaluator import Evaluator
+from service.gate import Gate
+from service.housekeeping import Housekeeping
+from service.keeping import program_version
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
@@ -43,6 +50,7 @@ from service.watching import SelfCollector, TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
+from storage.audit import AuditLog
 from storage.catalogue.revisions import CatalogueStore
 from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
@@ -87,7 +95,9 @@ async def serve(settings: Settings) -> None:
         keys = KeyStore(stores.state)
         await _guard(settings, keys)
         clock = _clock(settings, stores.journal)
-        judgement = await _recover(settings, stores, stack)
+        judgement = await _recover(settings, stores, stack, clock)
+        gate = Gate()
+        disks = watch_disks(settings, stores, gate)
         evaluator = judgement.evaluator
         catalogues = _catalogues(settings, stores, judgement, clock)
         await catalogues.start()
@@ -97,12 +107,13 @@ async def serve(settings: Settings) -> None:
         judgement.committer.when_noticed(webhooks.wake)
         limits = settings.limits()
         source = await stack.enter_async_context(_source(settings, clock, limits))
-
-        _start_pipeline(supervisor, source, stores, judgement, clock)
+        backups = _backups(settings, stores, stack)
+        _start_pipeline(supervisor, source, stores, judgement, clock, gate)
+        disks.start(supervisor)
         webhooks.start(supervisor)
         supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
         supervisor.start("catalogue", catalogues.watch())
-        health = _health(supervisor, source, stores, judgement, catalogues, webhooks)
+        health = _health(supervisor, source, stores, judgement, catalogues, webhooks, disks)
         watch = Watch(health, lambda: waiting_notices(stores.state))
         supervisor.start("watch", watch.run())
         app = create_app(
@@ -116,20 +127,23 @@ async def serve(settings: Settings) -> None:
                 health=health,
                 keys=keys,
                 gateway_keys=GatewayKeyStore(stores.state),
-                intake=PushIntake(stores.journal, clock, limits),
+                intake=PushIntake(stores.journal, clock, limits, gate.holding),
                 audit=Auditor(stores.state),
                 alarm_text=alarm_text,
                 revisions=catalogues,
                 profile_log=ProfileLog(stores.state),
                 webhooks=webhooks,
-                registry=_registry(settings, stores, judgement, watch, webhooks, catalogues),
+                registry=_registry(
+                    settings, stores, judgement, watch, webhooks, catalogues, disks.metrics
+                ),
+                backups=backups,
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
         server = _http_server(app)
         supervisor.start("http", server.serve([listener]))
-        told = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
-        supervisor.start("notify", told)
+        alive = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
+        supervisor.start("notify", alive)
         try:
             await supervisor.wait()
         finally:
@@ -151,7 +165,16 @@ def _catalogues(
     )
 
 
-async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:
+def _backups(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Backups:
+    maker = BackupMaker(settings, stores, WallClock().now_ns)
+    backups = Backups(maker, AuditLog(stores.state), program_version())
+    stack.push_async_callback(backups.close)
+    return backups
+
+
+async def _recover(
+    settings: Settings, stores: Stores, stack: AsyncExitStack, clock: Clock
+) -> Judgement:
     """Bring the judgement back to the committed row, and its readings to the archive."""
     store = AlarmStore(stores.state)
     catalogue_store = CatalogueStore(stores.state)
@@ -167,12 +190,14 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
     committer = Committer(store, broadcast, await store.accounts(), committed_seq)
     archive = stores.archive
     refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
+    housekeeping = Housekeeping(archive, lambda: evaluator.catalogue, clock.now_ns)
     archiver = Archiver(
         archive,
         for_archive,
         stores.journal.read_span,
         refused=refusals.take,
         committed_seq=committed_seq,
+        housekeep=housekeeping.step,
     )
     stack.callback(archiver.close)
     thread = stack.enter_context(TimedThread("judge"))
@@ -195,7 +220,12 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
 
 
 def _start_pipeline(
-    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement, clock: Clock
+    supervisor: Supervisor,
+    source: Source,
+    stores: Stores,
+    judgement: Judgement,
+    clock: Clock,
+    gate: Gate,
 ) -> None:
     """Start the tasks between the broker and the outbox."""
     evaluator = judgement.evaluator
@@ -211,7 +241,7 @@ def _start_pipeline(
         judgement.keeper,
         judgement.thread,
     )
-    supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
+    supervisor.start("intake", pipeline.intake(source, stores.journal, clock, gate))
     supervisor.start("evaluate", evaluate)
     supervisor.start("commit", judgement.committer.run())
     supervisor.start("archive", judgement.archiver.run())
@@ -228,7 +258,12 @@ def _health(
     judgement: Judgement,
     catalogues: Catalogues,
     webhooks: Webhooks,
+    disks: DiskWatch,
 ) -> ServiceHealth:
+    def snapshots() -> Check:
+        problem = judgement.keeper.problem
+        return Check("snapshots", not problem, problem or f"at row {judgement.keeper.last_seq}")
+
     return ServiceHealth(
         lambda: source.connected,
         lambda: supervisor.failed,
@@ -237,7 +272,7 @@ def _health(
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
         catalogues.problem,
-        webhooks.checks,
+        lambda: [*webhooks.checks(), Check("disk", *disks.health()), snapshots()],
     )
 
 
@@ -254,9 +289,12 @@ def _registry(
     watch: Watch,
     webhooks: Webhooks,
     catalogues: Catalogues,
+    *more: Collector,
 ) -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
+    for collector in more:
+        registry.register(collector)
     registry.register(
         SelfCollector(
             settings,

@@ -18,6 +18,7 @@ from api.ports_catalogue import Differences, FaultyDocuments
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue, Channel, Facility
 from domain.journal import CatalogueChange, Record
+from service.committing import append_or_refuse
 from service.differences import differences
 from service.importing import (
     Kept,
@@ -135,7 +136,10 @@ class Catalogues:
         if latest == 0 and self.faults:
             raise CatalogueError(self.faults)
         if latest and self._judge.base.revision != latest:
-            await self._append(latest)
+            try:
+                await self._append(latest)
+            except Refused as error:  # a full disk: `watch` tries again
+                log.warning("the newest revision waits", revision=latest, error=str(error))
 
     async def watch(self) -> None:
         """Take what files and other processes bring, for ever."""
@@ -143,7 +147,7 @@ class Catalogues:
             await asyncio.sleep(WATCH_INTERVAL_S)
             try:
                 await self.look()
-            except (OSError, SQLAlchemyError) as error:
+            except (OSError, SQLAlchemyError, Refused) as error:
                 log.warning("the catalogue was not looked at", error=str(error))
 
     async def look(self) -> None:
@@ -297,7 +301,7 @@ class Catalogues:
             self._refused = revision
             self._tell((Fault(f"revision {revision}", 1, str(error)),))
             return False
-        await self._journal.append([CatalogueChange(revision, self._now_ns())])
+        await append_or_refuse(self._journal, [CatalogueChange(revision, self._now_ns())])
         self._latest = revision
         return True
 

@@ -10,7 +10,7 @@ from service.archiving import Archiver
 from service.catalogues import Catalogues
 from service.committing import Committer
 from service.evaluator import Evaluator
-from storage.journal import Journal
+from storage.journal import Journal, JournalStats
 
 
 class ServiceCollector(Collector):
@@ -43,6 +43,9 @@ class ServiceCollector(Collector):
         yield _gauge("journal_bytes", "Size of the journal.", stats.bytes)
         yield _gauge("journal_segments", "Segment files of the journal.", stats.segments)
         yield _gauge("journal_last_row", "Number of the newest row.", stats.last_seq)
+        yield _gauge("journal_first_row", "Number of the oldest row kept.", stats.first_seq)
+        yield _gauge("journal_oldest_seconds", "Age of its oldest file.", stats.oldest_age_s)
+        yield _lags(stats)
         yield _gauge("judged_row", "Number of the last row judged.", self._evaluator.seq)
 
     def _archive_metrics(self) -> Iterable[Metric]:
@@ -92,6 +95,17 @@ class ServiceCollector(Collector):
                 labels = [grade.word, str(instrument).lower()]
                 family.add_metric(labels, counts.get((grade, instrument), 0))
         return family
+
+
+def _lags(stats: JournalStats) -> Metric:
+    family = GaugeMetricFamily(
+        "lifeline_journal_consumer_lag_rows",
+        "Rows that a consumer still needs; they are kept for it.",
+        labels=["consumer"],
+    )
+    for consumer, seq in sorted(stats.cursors.items()):
+        family.add_metric([consumer], stats.last_seq - seq)
+    return family
 
 
 def _counter(name: str, meaning: str, value: float) -> Metric:

@@ -123,6 +123,7 @@ class SnapshotKeeper:
         self._written_s = self._taken_s
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self.last_seq = 0
+        self.problem = ""  # why the last one was not written
 
     @property
     def age_s(self) -> float:
@@ -148,8 +149,12 @@ class SnapshotKeeper:
             self._snapshots.write(snapshot)
             self._written_s = time.monotonic()
             self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
-        except OSError as error:
-            log.error("snapshot not written; the journal is kept for it", error=str(error))
+        except Exception as error:
+            # The rows since the last good one are kept, so nothing is lost by it but room.
+            self.problem = f"{type(error).__name__}: {error}"
+            log.error("snapshot not written; the journal is kept for it", error=self.problem)
+        else:
+            self.problem = ""
 
     def close(self) -> None:
         """Wait for what is being written."""

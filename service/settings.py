@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         description="How far a data clock leaps ahead on the word of one frame; further takes two",
     )
     snapshot_interval_s: float = Field(60.0, gt=0, description="Between two snapshots of the core")
+    disk_free_bytes_min: int | None = Field(
+        None,
+        ge=0,
+        description="Below this free space on a disk the oldest archive gives way, then frames are "
+        "left with the broker; default: 2 GiB, or a twentieth of a disk smaller than 40 GiB",
+    )
     webhooks: list[WebhookSettings] = Field(
         default_factory=list,
         description="Endpoints that are told of alarms: [[webhooks]] tables, or a JSON list; see "
@@ -269,6 +275,16 @@ class Settings(BaseSettings):
         if self.archive_url is None:
             return self.data_dir / "archive"
         return Path(self.archive_url.get_secret_value().partition("://")[2])
+
+    def folders(self) -> dict[str, Path]:
+        """Return the folders that are written to, by what is in them; servers' own are not here."""
+        found = {"snapshots": self.data_dir, "journal": self.journal_folder()}
+        place = self.state_location()
+        if place.startswith("sqlite:///"):
+            found["state"] = Path(place.removeprefix("sqlite:///")).parent
+        if self.archive_url is None or self.archive_url.get_secret_value().startswith("duckdb:"):
+            found["archive"] = self.archive_folder()
+        return found
 
     def archive_server(self) -> str | None:
         """Return the URL of the archive's server; None where it is embedded."""

@@ -82,10 +82,15 @@ class SnapshotFolder:
         """Write a snapshot durably under its ``seq``."""
         path = self._path(int(snapshot["seq"]))
         beside = path.with_suffix(".part")
-        with beside.open("wb") as file:
-            file.write(encode(snapshot))
-            file.flush()
-            os.fsync(file.fileno())
+        data = encode(snapshot)
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            beside.unlink(missing_ok=True)  # on a full disk it must not take what room there is
+            raise
         beside.replace(path)
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:

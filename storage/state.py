@@ -6,6 +6,9 @@ is refused rather than kept waiting; so nobody ever sees "database is locked".
 """
 
 import asyncio
+import errno
+import os
+import sqlite3
 import threading
 from collections.abc import (
     AsyncIterator,
@@ -17,10 +20,11 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -46,7 +50,16 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 READERS_MAX = 8
+AGAIN_S = 0.5
+# Full, and what a quota (EDQUOT) or a limit on file sizes is to SQLite.
+_DISK_FULL = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+}
 _migrating = threading.Lock()
+_log = structlog.get_logger(__name__)
 SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout = 30000",  # first: the others may have to wait for another process
     "PRAGMA journal_mode = WAL",
@@ -112,6 +125,12 @@ def upgrade_schema(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
+def is_disk_full(error: DBAPIError) -> bool:
+    """Whether SQLite had no room: nothing of the transaction was kept, and trying again may help."""
+    cause = error.orig.__cause__ or error.orig if error.orig is not None else None
+    return getattr(cause, "sqlite_errorcode", None) in _DISK_FULL
+
+
 def migrate(url: URL) -> None:
     """Bring the database to the newest schema, making it and its folder where there is none.
 
@@ -124,6 +143,23 @@ def migrate(url: URL) -> None:
         asyncio.run(_once(url, lambda connection: connection.run_sync(upgrade_schema), writes=True))
 
 
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a SQLite database as of one moment, while others go on writing to it; blocks.
+
+    Raises ``OSError`` where there is no room for it.
+    """
+    with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
+        try:
+            reading.backup(writing)  # in one step: nobody waits, since readers see a past moment
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.ENOSPC, str(error), str(target)) from error
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class StateEngine:
     """The state database, open: ``await StateEngine.open(url)``, and ``await close()`` at the end."""
 
@@ -132,6 +168,7 @@ class StateEngine:
         self._reader = engine
         self._writer = engine.execution_options(writes=True)
         self._writing = asyncio.Lock()
+        self.problem = ""  # why writes wait
 
     @classmethod
     async def open(cls, url: str) -> "StateEngine":
@@ -158,7 +195,8 @@ class StateEngine:
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do ``work`` in a transaction: committed at its end, rolled back where it raises.
 
-        Once begun it is finished, even where the caller is cancelled.
+        Once begun it is finished, even where the caller is cancelled. While there is no room on
+        SQLite's disk it is tried again: what was refused so has been rolled back.
         """
         return await _finished(self._write(work))
 
@@ -184,8 +222,20 @@ class StateEngine:
             yield connection
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self.begin() as connection:
-            return await work(connection)
+        while True:
+            try:
+                async with self.begin() as connection:
+                    done = await work(connection)
+            except DBAPIError as error:
+                if not is_disk_full(error):
+                    raise
+                if not self.problem:
+                    _log.error("state_disk_full", database=repr(self.url), error=str(error.orig))
+                self.problem = f"there is no room: {error.orig}"
+            else:
+                self.problem = ""
+                return done
+            await asyncio.sleep(AGAIN_S)
 
     async def _fetch(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         async with self._reader.connect() as connection:

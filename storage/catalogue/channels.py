@@ -116,6 +116,9 @@ class Resolver:
                 Grade.NORMAL,
             ),
             source=source_of(limits, spec.source or _source(template, spec.limits)),
+            retention=first(
+                spec.retention, template.retention if template else None, self.templates.retention
+            ),
         )  # fmt: skip
         profiles = _profiles(spec, template if spec.limits is None else None)
         channel = self.judged(channel, (limits, profiles), checks, scope, spec.checks_place)
@@ -151,6 +154,8 @@ class Resolver:
             latching=bool(spec.latching),
             acknowledge_up_to=first(spec.acknowledge_up_to, None, Grade.NORMAL),
             source=source_of(limits, source),
+            # Not the parent's: what is derived from a waveform is few, and tells most of it.
+            retention=first(spec.retention, self.templates.retention),
         )
         profiles = _profiles(spec, template if limits is own else None)
         checks = {**checks, **spec.checks}
@@ -239,7 +244,7 @@ def _merged(of_template: ChannelSpec, own: ChannelSpec) -> ChannelSpec:
     given = {
         key: getattr(own, key)
         for key in ("name", "sample_interval_s", "limits", "latching", "on_change",
-                    "commissioning", "acknowledge_up_to")
+                    "commissioning", "acknowledge_up_to", "retention")
         if getattr(own, key) is not None
     }  # fmt: skip
     return replace(

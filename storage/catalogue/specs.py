@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.catalogue import Text
+from domain.catalogue import Retention, Text
 from domain.grade import FaultKind, Grade, Side
 from storage.catalogue.document import Branch, Faults, Items, Place, plain, shorten
+from storage.catalogue.keeping import read_retention
 from storage.catalogue.section import Amount, Section, suggest
 
 HISTORY_MAX = 64  # readings that N-of-M looks back on
@@ -21,7 +22,7 @@ LIMIT_KEYS = (
 POLICY_KEYS = ("latching", "on_change", "commissioning", "acknowledge_up_to")
 CHANNEL_KEYS = (
     "name", "quantity", "sample_interval_s", "parameters", "limits", "checks", "faults", "feature",
-    "source", "profile_limits", *POLICY_KEYS,
+    "source", "profile_limits", "retention", *POLICY_KEYS,
 )  # fmt: skip
 FAULT_KEYS = ("limits", "source", "latching", "acknowledge_up_to")
 FROM_TEMPLATE = "template"  # `limits: template` on a derived channel takes its quantity's
@@ -98,6 +99,7 @@ class ChannelSpec:
     on_change: bool | None = None
     commissioning: bool | None = None
     acknowledge_up_to: Grade | None = None
+    retention: Retention | None = None
     gateway: str = ""
     sent_as: str = ""
     features: Mapping[str, "ChannelSpec | None"] = field(default_factory=dict)
@@ -295,6 +297,7 @@ def read_channel(section: Section, channel_id: str) -> ChannelSpec:
         commissioning=section.flag("commissioning"),
         acknowledge_up_to=_acknowledge(section),
         profile_limits=read_profile_limits(section),
+        retention=read_retention(section),
     )
 
 

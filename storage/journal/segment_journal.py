@@ -226,6 +226,17 @@ class SegmentJournal:
         """Keep nothing for ``consumer`` any more."""
         self._cursors.set(consumer, None)
 
+    def shrink(self) -> None:
+        """Retire, once and soon, the files that no consumer needs: room is short."""
+        self._writer.shrink()
+
+    def files(self) -> tuple[list[tuple[Path, int]], int]:
+        """Return the segment files with how far each is durable, and the last row in them.
+
+        All but the last never change any more.
+        """
+        return self._segments.files()
+
     def stats(self) -> JournalStats:
         """Return the journal's size; ``oldest_age_s`` is the age of the oldest file."""
         listed = self._segments.listed()
