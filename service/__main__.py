@@ -205,7 +205,7 @@ def real(
 @app.command()
 def check(files: Files) -> None:
     """Check catalogue files, and say what is in them or everything that is wrong."""
-    from service.catalogues import feature_faults  # noqa: PLC0415
+    from service.importing import feature_faults  # noqa: PLC0415
     from storage.catalogue.check import check as check_files  # noqa: PLC0415
 
     report = check_files(files, _settings().templates, feature_faults=feature_faults)
@@ -215,8 +215,8 @@ def check(files: Files) -> None:
 
 @catalogue_app.command("import")
 def import_catalogue(files: Files) -> None:
-    """Import catalogue files into the state database; the service activates them when it starts."""
-    from service.catalogues import import_offline  # noqa: PLC0415
+    """Import catalogue files into the state database; a running service takes them in seconds."""
+    from service.importing import import_offline  # noqa: PLC0415
     from service.logs import configure  # noqa: PLC0415
     from storage.catalogue.document import CatalogueError  # noqa: PLC0415
     from storage.state import StateError  # noqa: PLC0415

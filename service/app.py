@@ -48,7 +48,6 @@ from service.settings import Settings
 from service.supervise import Supervisor
 from service.watching import SelfCollector, TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
-from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.audit import AuditLog
@@ -57,6 +56,7 @@ from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal
 from storage.keys import KeyStore
 from storage.outbox import waiting_notices
+from storage.profiles import ProfileLog
 
 HTTP_STOP_TIMEOUT_S = 5
 LOG_CONSUMER = "log"
@@ -80,6 +80,7 @@ class Judgement:
     broadcast: Broadcast
     keeper: SnapshotKeeper
     thread: TimedThread
+    catalogues: CatalogueStore
 
 
 async def serve(settings: Settings) -> None:
@@ -95,22 +96,18 @@ async def serve(settings: Settings) -> None:
         await _guard(settings, keys)
         clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack, clock)
-        gate = Gate()
-        disks = watch_disks(settings, stores, gate)
+        disks = watch_disks(settings, stores, gate := Gate())
         evaluator = judgement.evaluator
-        catalogues = _catalogues(settings, stores, evaluator, clock)
-        await catalogues.import_files()
-        webhooks = open_webhooks(
-            settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
-        )
-        judgement.committer.when_noticed(webhooks.wake)
+        catalogues = _catalogues(settings, stores, judgement, clock)
+        await catalogues.start()
+        webhooks = _webhooks(settings, stores, stack, judgement)
         limits = settings.limits()
         source = await stack.enter_async_context(_source(settings, clock, limits))
-        backups = _backups(settings, stores, stack)
         _start_pipeline(supervisor, source, stores, judgement, clock, gate)
         disks.start(supervisor)
         webhooks.start(supervisor)
         supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
+        supervisor.start("catalogue", catalogues.watch())
         health = _health(supervisor, source, stores, judgement, catalogues, webhooks, disks)
         watch = Watch(health, lambda: waiting_notices(stores.state))
         supervisor.start("watch", watch.run())
@@ -128,9 +125,13 @@ async def serve(settings: Settings) -> None:
                 intake=PushIntake(stores.journal, clock, limits, gate.holding),
                 audit=Auditor(stores.state),
                 alarm_text=alarm_text,
+                revisions=catalogues,
+                profile_log=ProfileLog(stores.state),
                 webhooks=webhooks,
-                registry=_registry(settings, stores, judgement, watch, webhooks, disks.metrics),
-                backups=backups,
+                registry=_registry(
+                    settings, stores, judgement, watch, webhooks, catalogues, disks.metrics
+                ),
+                backups=_backups(settings, stores, stack),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
@@ -146,17 +147,28 @@ async def serve(settings: Settings) -> None:
 
 
 def _catalogues(
-    settings: Settings, stores: Stores, evaluator: Evaluator, clock: Clock
+    settings: Settings, stores: Stores, judgement: Judgement, clock: Clock
 ) -> Catalogues:
     return Catalogues(
         settings,
-        CatalogueStore(stores.state),
-        AdoptionStore(stores.state),
+        judgement.catalogues,
+        stores.state,
         stores.journal,
         AlarmStore(stores.state),
         clock.now_ns,
-        lambda: evaluator.catalogue,
+        judgement.evaluator,
     )
+
+
+def _webhooks(
+    settings: Settings, stores: Stores, stack: AsyncExitStack, judgement: Judgement
+) -> Webhooks:
+    evaluator = judgement.evaluator
+    webhooks = open_webhooks(
+        settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
+    )
+    judgement.committer.when_noticed(webhooks.wake)
+    return webhooks
 
 
 def _backups(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Backups:
@@ -210,7 +222,7 @@ async def _recover(
         settings.snapshot_interval_s,
     )
     stack.callback(keeper.close)
-    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread)
+    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread, catalogue_store)
 
 
 def _start_pipeline(
@@ -265,6 +277,7 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state).cursor,
         lambda: catalogues.activated,
+        catalogues.problem,
         lambda: [*webhooks.checks(), Check("disk", *disks.health()), snapshots()],
     )
 
@@ -281,6 +294,7 @@ def _registry(
     judgement: Judgement,
     watch: Watch,
     webhooks: Webhooks,
+    catalogues: Catalogues,
     *more: Collector,
 ) -> CollectorRegistry:
     registry = CollectorRegistry()
@@ -299,7 +313,11 @@ def _registry(
     )
     registry.register(
         ServiceCollector(
-            stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
+            stores.journal,
+            judgement.evaluator,
+            judgement.committer,
+            judgement.archiver,
+            catalogues,
         )
     )
     registry.register(webhooks.collector())

@@ -101,6 +101,7 @@ class Committer:
                 accounts=step.accounts,
                 rejects=step.rejects,
                 sightings=step.sightings,
+                profiles=step.profiles,
             )
         )
         self.ledger.update(step.accounts)

@@ -7,6 +7,7 @@ from prometheus_client.registry import Collector
 
 from domain.grade import Grade
 from service.archiving import Archiver
+from service.catalogues import Catalogues
 from service.committing import Committer
 from service.evaluator import Evaluator
 from storage.journal import Journal, JournalStats
@@ -21,16 +22,19 @@ class ServiceCollector(Collector):
         evaluator: Evaluator,
         committer: Committer,
         archiver: Archiver,
+        catalogues: Catalogues,
     ) -> None:
         self._journal = journal
         self._evaluator = evaluator
         self._committer = committer
         self._archiver = archiver
+        self._catalogues = catalogues
 
     def collect(self) -> Iterable[Metric]:
         """Yield the metrics of this moment."""
         yield from self._journal_metrics()
         yield from self._archive_metrics()
+        yield from self._catalogue_metrics()
         yield self._ingest()
         yield self._alarms()
 
@@ -58,6 +62,13 @@ class ServiceCollector(Collector):
         yield _counter("archive_errors", "Writes that failed.", archiver.errors)
         yield _counter("archive_refused", "Readings refused for good.", archiver.refused)
         yield _counter("archive_overflows", "Times that the queue was let go.", archiver.overflows)
+
+    def _catalogue_metrics(self) -> Iterable[Metric]:
+        revision, faults = self._evaluator.base.revision, len(self._catalogues.faults)
+        yield _gauge("catalogue_revision", "The active revision of the catalogue.", revision)
+        yield _gauge("catalogue_faults", "Faults of files that were not imported.", faults)
+        in_profiles = len(self._evaluator.profiles)
+        yield _gauge("facilities_in_profiles", "Facilities in a limit profile.", in_profiles)
 
     def _ingest(self) -> Metric:
         totals: dict[tuple[str, str, str], int] = {}

@@ -1,7 +1,7 @@
 """What the HTTP interface is handed: the real parts, seen through its own Protocols."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
@@ -12,6 +12,7 @@ from api.ports import AlarmFilter, Check, Refused
 from domain.accounting import Accounts
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue
+from domain.profiles import ActiveProfile
 from domain.readings import Latest
 from domain.time import NS_PER_S, format_rfc3339
 from service.archiving import Archiver
@@ -48,6 +49,10 @@ class LivePicture:
     def open_alarms(self) -> list[Alarm]:
         """Return the alarms that have not ended."""
         return self._evaluator.open_alarms()
+
+    def profiles(self) -> Mapping[str, ActiveProfile]:
+        """Return the limit profiles in force, by facility id."""
+        return self._evaluator.profiles
 
     def now_ns(self) -> int:
         """Return the service's time."""
@@ -144,6 +149,7 @@ class ServiceHealth:
         archiver: Archiver,
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
+        catalogue_problem: Callable[[], str],
         others: Callable[[], list[Check]] = list,
     ) -> None:
         self._broker_connected = broker_connected
@@ -152,6 +158,7 @@ class ServiceHealth:
         self._archiver = archiver
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
+        self._catalogue_problem = catalogue_problem
         self._others = others
 
     def live(self) -> bool:
@@ -185,6 +192,9 @@ class ServiceHealth:
         return Check("archive", ok=True, detail=f"{archiver.queued_rows} waiting")
 
     def _catalogue(self) -> Check:
+        problem = self._catalogue_problem()
+        if problem:
+            return Check("catalogue", ok=False, detail=problem)
         activated = self._catalogue_activated()
         words = "the newest revision is active" if activated else "waiting for the newest revision"
         return Check("catalogue", activated, words)

@@ -181,6 +181,7 @@ catalogue_revisions = Table(
     Column("note", Text, nullable=False),
     Column("digest", String, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    Column("channels", Integer),  # how many; null in rows from before version 0.2
 )
 
 adoptions = Table(
@@ -188,6 +189,32 @@ adoptions = Table(
     metadata,
     Column("gateway", String, primary_key=True),
     Column("sent_as", String, primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)
+
+# The catalogue's way in: what was last imported of each set of files, what people have put into
+# commissioning beside the files, and when which limit profile was in force.
+catalogue_imports = Table(
+    "catalogue_imports",
+    metadata,
+    Column("files", String, primary_key=True),
+    Column("digest", String, nullable=False),
+)
+
+commissioning = Table(
+    "commissioning",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("commissioning", Boolean, nullable=False),
+    Column("of_files", Boolean, nullable=False),
+)
+
+profile_changes = Table(
+    "profile_changes",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("at_ns", BigInteger, nullable=False),
     Column("document", LargeBinary, nullable=False),
 )
 

@@ -38,7 +38,7 @@ from storage.archive.influx_server import (
     connect_to,
 )
 from storage.archive.influx_url import InfluxUrl
-from storage.archive.lines import MEASUREMENT, UNUSUAL, Columns, Encoder, joined, tag_text
+from storage.archive.lines import MEASUREMENT, UNUSUAL, Columns, Encoder, joined, tag_text, warm_up
 
 TIME_NS_MIN, TIME_NS_MAX = -(2**63) + 2, 2**63 - 2
 """What InfluxDB takes as times."""
@@ -85,6 +85,7 @@ class InfluxArchive:
     def open(cls, url: str, consumer: str = "lifeline", *, connect: bool = True) -> Self:
         """Return the archive at ``url``, connected unless told otherwise; raises ``ArchiveError``."""
         parsed = InfluxUrl.parse(url)
+        warm_up()
         archive = cls(parsed, connect_to(parsed), consumer)
         if connect:
             try:

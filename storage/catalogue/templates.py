@@ -19,6 +19,7 @@ from storage.catalogue.specs import (
     ChannelSpec,
     FaultSpec,
     LimitSpec,
+    ProfileSpec,
     fault_kinds,
     read_channel,
     read_checks,
@@ -26,6 +27,7 @@ from storage.catalogue.specs import (
     read_fault_specs,
     read_limits,
     read_parameter,
+    read_profile_limits,
 )
 from storage.catalogue.units import is_unit
 
@@ -35,7 +37,8 @@ COMMON = ""
 
 _QUANTITY_KEYS = (
     "name", "unit", "symbol", "source", "sample_interval_s", "parameters", "checks", "faults",
-    "limits", "features", "latching", "on_change", "acknowledge_up_to", "retention",
+    "limits", "profile_limits", "features", "latching", "on_change", "acknowledge_up_to",
+    "retention",
 )  # fmt: skip
 _PARAMETER_KEYS = ("required", "optional", "default", "note")
 
@@ -70,6 +73,7 @@ class QuantityTemplate:
     on_change: bool = False
     acknowledge_up_to: Grade = Grade.NORMAL
     retention: Retention | None = None
+    profile_limits: Mapping[str, ProfileSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,11 @@ class _Builder:
             checks=checks,
             faults={**base.faults, **read_fault_specs(section, fault_kinds())},
             limits=base.limits if limits is None else limits,
+            profile_limits={
+                # Those of the base go with its limits: beside others they could be the looser ones.
+                **(base.profile_limits if limits is None else {}),
+                **read_profile_limits(section),
+            },
             features={**base.features, **self.features(section)},
             latching=base.latching if latching is None else latching,
             on_change=base.on_change if on_change is None else on_change,

@@ -16,10 +16,12 @@ def upgrade() -> None:
     _drop_gateway_status()
     _create_installation()
     _create_refused_readings()
+    _create_catalogue()
 
 
 def downgrade() -> None:
     """Take it away again."""
+    _drop_catalogue()
     op.drop_table("refused_readings")
     op.drop_table("installation")
     _create_gateway_status()
@@ -94,6 +96,37 @@ def _create_gateway_status() -> None:
         sa.Column("since_ns", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("gateway", name=op.f("pk_gateway_status")),
     )
+
+
+def _create_catalogue() -> None:
+    op.add_column("catalogue_revisions", sa.Column("channels", sa.Integer))
+    op.create_table(
+        "catalogue_imports",
+        sa.Column("files", sa.String, nullable=False),
+        sa.Column("digest", sa.String, nullable=False),
+        sa.PrimaryKeyConstraint("files", name="pk_catalogue_imports"),
+    )
+    op.create_table(
+        "commissioning",
+        sa.Column("channel", sa.String, nullable=False),
+        sa.Column("commissioning", sa.Boolean, nullable=False),
+        sa.Column("of_files", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("channel", name="pk_commissioning"),
+    )
+    op.create_table(
+        "profile_changes",
+        sa.Column("seq", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("ordinal", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("at_ns", sa.BigInteger, nullable=False),
+        sa.Column("document", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("seq", "ordinal", name="pk_profile_changes"),
+    )
+
+
+def _drop_catalogue() -> None:
+    for table in ("profile_changes", "commissioning", "catalogue_imports"):
+        op.drop_table(table)
+    op.drop_column("catalogue_revisions", "channels")
 
 
 def _create_installation() -> None:
