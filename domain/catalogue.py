@@ -123,14 +123,6 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """A special period with limits of its own, such as the flood season or a typhoon."""
-
-    id: str
-    name: Text
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
     """Figures by stretches of ``bucket_s`` that stand in for readings that are gone.
 
@@ -150,6 +142,14 @@ class Retention:
 
     raw_days: float | None = None
     summary: Summary | None = field(default_factory=Summary)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A special period with limits of its own, such as the flood season or a typhoon."""
+
+    id: str
+    name: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +184,8 @@ class Channel:
     latching: bool = False
     acknowledge_up_to: Grade = Grade.NORMAL
     source: str = ""  # where the limits come from, in a person's words
-    profile_limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
+    profile_limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
 
     def condition(self, side: Side) -> Condition:
         """Return the condition that a held limit of ``side`` on this channel is about."""

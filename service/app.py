@@ -96,18 +96,13 @@ async def serve(settings: Settings) -> None:
         await _guard(settings, keys)
         clock = _clock(settings, stores.journal)
         judgement = await _recover(settings, stores, stack, clock)
-        gate = Gate()
-        disks = watch_disks(settings, stores, gate)
+        disks = watch_disks(settings, stores, gate := Gate())
         evaluator = judgement.evaluator
         catalogues = _catalogues(settings, stores, judgement, clock)
         await catalogues.start()
-        webhooks = open_webhooks(
-            settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
-        )
-        judgement.committer.when_noticed(webhooks.wake)
+        webhooks = _webhooks(settings, stores, stack, judgement)
         limits = settings.limits()
         source = await stack.enter_async_context(_source(settings, clock, limits))
-        backups = _backups(settings, stores, stack)
         _start_pipeline(supervisor, source, stores, judgement, clock, gate)
         disks.start(supervisor)
         webhooks.start(supervisor)
@@ -136,7 +131,7 @@ async def serve(settings: Settings) -> None:
                 registry=_registry(
                     settings, stores, judgement, watch, webhooks, catalogues, disks.metrics
                 ),
-                backups=backups,
+                backups=_backups(settings, stores, stack),
             ),
             ApiSettings(open_reads=settings.open_reads),
         )
@@ -163,6 +158,17 @@ def _catalogues(
         clock.now_ns,
         judgement.evaluator,
     )
+
+
+def _webhooks(
+    settings: Settings, stores: Stores, stack: AsyncExitStack, judgement: Judgement
+) -> Webhooks:
+    evaluator = judgement.evaluator
+    webhooks = open_webhooks(
+        settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
+    )
+    judgement.committer.when_noticed(webhooks.wake)
+    return webhooks
 
 
 def _backups(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Backups:

@@ -22,7 +22,7 @@ LIMIT_KEYS = (
 POLICY_KEYS = ("latching", "on_change", "commissioning", "acknowledge_up_to")
 CHANNEL_KEYS = (
     "name", "quantity", "sample_interval_s", "parameters", "limits", "checks", "faults", "feature",
-    "source", "profile_limits", "retention", *POLICY_KEYS,
+    "source", "retention", "profile_limits", *POLICY_KEYS,
 )  # fmt: skip
 FAULT_KEYS = ("limits", "source", "latching", "acknowledge_up_to")
 FROM_TEMPLATE = "template"  # `limits: template` on a derived channel takes its quantity's
@@ -296,8 +296,8 @@ def read_channel(section: Section, channel_id: str) -> ChannelSpec:
         on_change=section.flag("on_change"),
         commissioning=section.flag("commissioning"),
         acknowledge_up_to=_acknowledge(section),
-        profile_limits=read_profile_limits(section),
         retention=read_retention(section),
+        profile_limits=read_profile_limits(section),
     )
 
 

@@ -37,7 +37,8 @@ COMMON = ""
 
 _QUANTITY_KEYS = (
     "name", "unit", "symbol", "source", "sample_interval_s", "parameters", "checks", "faults",
-    "limits", "profile_limits", "features", "latching", "on_change", "acknowledge_up_to", "retention",
+    "limits", "profile_limits", "features", "latching", "on_change", "acknowledge_up_to",
+    "retention",
 )  # fmt: skip
 _PARAMETER_KEYS = ("required", "optional", "default", "note")
 
@@ -71,8 +72,8 @@ class QuantityTemplate:
     latching: bool = False
     on_change: bool = False
     acknowledge_up_to: Grade = Grade.NORMAL
-    profile_limits: Mapping[str, ProfileSpec] = field(default_factory=dict)
     retention: Retention | None = None
+    profile_limits: Mapping[str, ProfileSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,14 @@ V1 = "/api/v1"
 FRAMES = ("POST", f"{V1}/gateways/{{gateway}}/frames")
 """What a gateway sends is data, and in the journal: it is no person's act."""
 
-BACKUPS = ("POST", f"{V1}/backups")
-"""Tried with a real one, in tests/api/test_backups.py."""
-
 CALLS = {
     f"{V1}/alarms/{{alarm_id}}/acknowledge": ({"comment": "seen"}, "acknowledge", "seen"),
     f"{V1}/alarms/{{alarm_id}}/reset": ({}, "reset", ""),
     f"{V1}/unregistered/{{gateway}}/{{name}}/adopt": (ADOPTION, "adopt", "gw-new sends it as T"),
 }
+# Tried where their routes are: tests/api/test_revisions.py, test_webhooks.py, test_backups.py.
 ELSEWHERE = {
-    ("POST", f"{V1}/webhooks/{{name}}/test"),
-    ("POST", f"{V1}/webhooks/{{name}}/dead-letters/{{notice_id}}/redeliver"),
-}
-"""Writes whose record is tried with their own tests."""
-
-
-# Tried where their routes are: tests/api/test_revisions.py and tests/api/test_webhooks.py.
-ELSEWHERE = {
+    ("POST", f"{V1}/backups"),
     ("POST", f"{V1}/catalogue/revisions"),
     ("POST", f"{V1}/catalogue/revisions/{{revision}}/activate"),
     ("PATCH", f"{V1}/channels/{{channel_id}}"),
@@ -48,7 +39,7 @@ def writes(app):
         for method in methods
         if method in ("post", "put", "patch", "delete")
     }
-    return found - {FRAMES, BACKUPS} - ELSEWHERE
+    return found - {FRAMES}
 
 
 def test_every_write_is_tried_here(memory):
