@@ -9,18 +9,25 @@ from storage.alarms import AlarmStore
 from storage.state import StateEngine
 
 
-def sqlite_urls(folder):
+def sqlite_urls(request):
+    folder = request.getfixturevalue("tmp_path_factory").mktemp("sqlite")
     for number in count():
         yield f"sqlite:///{folder}/state-{number}.db"
 
 
-DATABASES = {"sqlite": sqlite_urls}  # another database joins here
+def postgresql_urls(request):
+    server = request.getfixturevalue("postgres")
+    while True:
+        yield server.new_database()
+
+
+DATABASES = {"sqlite": sqlite_urls, "postgresql": postgresql_urls}
 
 
 @pytest.fixture(scope="session", params=sorted(DATABASES))
-def new_url(request, tmp_path_factory):
+def new_url(request):
     """A function that returns the URL of a database that was never opened."""
-    urls = DATABASES[request.param](tmp_path_factory.mktemp(request.param))
+    urls = DATABASES[request.param](request)
     return lambda: next(urls)
 
 
