@@ -136,8 +136,11 @@ def private_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """The session's PostgreSQL; tests that stop it use one of their own (``private_postgres``)."""
-    with PostgresServer() as server:
+    """The session's PostgreSQL; tests that stop it use one of their own (``private_postgres``).
+
+    Without fsync, for speed: nobody kills this one.
+    """
+    with PostgresServer(fsync="off") as server:
         yield server
 
 
