@@ -38,6 +38,7 @@ _ANSWER_TIMEOUT_S = 5  # some brokers meet a version they do not know with silen
 _BACKOFF_FIRST_S = 0.25
 _BACKOFF_MAX_S = 30.0
 _READ_BYTES = 1 << 18
+_LOOK_AGAIN_S = 0.1
 _REFUSED_VERSION = (0x01, 0x84)  # CONNACK of MQTT 3.1.1, and of MQTT 5
 
 log = structlog.get_logger(__name__)
@@ -311,6 +312,7 @@ class Source:
     stands, with False when it is lost; the connection is made again for ever, with growing pauses
     of up to 30 s, and the broker keeps the session meanwhile. Raises ``ValueError`` for a bad URL. Of
     64 MiB or 50,000 unsettled frames on, the socket is left alone until something is settled.
+    It connects only while ``may_connect()``: the broker ends the session's other connection.
     """
 
     def __init__(
@@ -320,6 +322,7 @@ class Source:
         clock: Callable[[], int],
         client_id: str = "lifeline",
         on_connection: Callable[[bool], None] | None = None,
+        may_connect: Callable[[], bool] = lambda: True,
         unsettled_frames_max: int = UNSETTLED_FRAMES_MAX,
         unsettled_bytes_max: int = UNSETTLED_BYTES_MAX,
     ) -> None:
@@ -328,6 +331,7 @@ class Source:
         self._clock = clock
         self._client_id = client_id
         self._on_connection = on_connection
+        self._may_connect = may_connect
         self._groups = Groups(unsettled_frames_max, unsettled_bytes_max)
         self._something = asyncio.Event()
         self._connection: _Connection | None = None
@@ -402,6 +406,8 @@ class Source:
     async def _keep_connected(self) -> None:
         failures = 0
         while True:
+            while not self._may_connect():  # noqa: ASYNC110  nobody could tell us
+                await asyncio.sleep(_LOOK_AGAIN_S)
             self._number += 1
             connection = _Connection(self._url, self._client_id, self._take, self._tell)
             await self._use(connection)

@@ -4,18 +4,17 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 
 from alerting.outbox import OutboxConsumer, log_delivery
 from api.app import create_app, end_streams
+from api.errors import problem
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
@@ -26,21 +25,25 @@ from service.archiving import Archiver
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
+from service.door import Door
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
 from service.ports import LivePicture, ServiceHealth, StoreView
-from service.recovery import SnapshotKeeper, restore, run_again
+from service.recovery import SnapshotKeeper
 from service.settings import Settings
+from service.standby import Standing, confirmed, take_the_lead
 from service.supervise import Supervisor
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.catalogue.revisions import CatalogueStore
-from storage.journal import Journal
+from storage.journal import Journal, JournalError
 from storage.keys import KeyStore
+from storage.state import StateAway
 
-HTTP_STOP_TIMEOUT_S = 5
+REQUEST_PATIENCE_S = 5.0  # of a request with a database that is away
+FINISH_TIMEOUT_S = 10.0
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
@@ -64,74 +67,102 @@ class Judgement:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop; raises ``StartError`` where it cannot start."""
+    """Run the service until it is told to stop; raises ``StartError`` where it cannot start.
+
+    Where the journal is shared it stands by first, until it leads.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(*COLLECT_AFTER)
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listener(settings))
+        door = Door(supervisor, stack.enter_context(_listener(settings)))
+        stack.push_async_callback(door.close)
         stores = await open_stores(settings, stack)
-        keys = KeyStore(stores.state)
-        await _guard(settings, keys)
-        clock = _clock(settings, stores.journal)
-        judgement = await _recover(settings, stores, stack)
-        evaluator = judgement.evaluator
-        catalogues = Catalogues(
-            settings,
-            CatalogueStore(stores.state),
-            AdoptionStore(stores.state),
-            stores.journal,
-            AlarmStore(stores.state),
-            clock.now_ns,
-            lambda: evaluator.catalogue,
-        )
-        await catalogues.import_files()
-        source = await stack.enter_async_context(_source(settings, clock))
-
-        _start_pipeline(supervisor, source, stores, judgement, clock)
-        app = create_app(
-            Ports(
-                live=LivePicture(evaluator, clock),
-                store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
-                archive=stores.archive,
-                commands=Commands(stores.journal, judgement.committer, clock.now_ns),
-                adoption=catalogues,
-                stream=judgement.broadcast,
-                health=_health(supervisor, source, stores, judgement, catalogues),
-                keys=keys,
-                alarm_text=alarm_text,
-                registry=_registry(stores, judgement),
-            ),
-            ApiSettings(open_reads=settings.open_reads),
-        )
-        server = _http_server(app)
-        supervisor.start("http", server.serve([listener]))
-        try:
+        standing = _standing(settings, stores, stack)
+        stack.push_async_callback(supervisor.cancel)
+        if stores.shared is not None and not await take_the_lead(
+            stores.shared,
+            standing,
+            door,
+            supervisor,
+            own_archive=not settings.archive_is_shared,
+        ):
             await supervisor.wait()
-        finally:
-            await _stop(supervisor, server, app, judgement)
+            return
+        await _run(settings, stores, standing, door, supervisor, stack)
 
 
-async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:
+async def _run(
+    settings: Settings,
+    stores: Stores,
+    standing: Standing,
+    door: Door,
+    supervisor: Supervisor,
+    stack: AsyncExitStack,
+) -> None:
+    """Recover, and be the service until it is told to stop."""
+    requests = stores.state.hurried(REQUEST_PATIENCE_S)
+    keys = KeyStore(requests)
+    await _guard(settings, KeyStore(stores.state))
+    clock = _clock(settings, stores.journal)
+    judgement = await _recover(settings, stores, standing, stack)
+    evaluator = judgement.evaluator
+    catalogues = Catalogues(
+        settings,
+        CatalogueStore(stores.state),
+        AdoptionStore(stores.state),
+        stores.journal,
+        AlarmStore(stores.state),
+        clock.now_ns,
+        lambda: evaluator.catalogue,
+    )
+    await catalogues.import_files()
+    source = await stack.enter_async_context(_source(settings, clock, stores))
+
+    _start_pipeline(supervisor, source, stores, judgement, clock)
+    app = create_app(
+        Ports(
+            live=LivePicture(evaluator, clock),
+            store=StoreView(requests, evaluator, judgement.committer, judgement.archiver),
+            archive=stores.archive,
+            commands=Commands(stores.journal, judgement.committer, clock.now_ns),
+            adoption=catalogues,
+            stream=judgement.broadcast,
+            health=_health(supervisor, source, stores, judgement, catalogues),
+            keys=keys,
+            alarm_text=alarm_text,
+            registry=_registry(stores, judgement),
+        ),
+        ApiSettings(open_reads=settings.open_reads),
+    )
+    app.add_exception_handler(StateAway, _state_away)
+    await stack.enter_async_context(app.router.lifespan_context(app))
+    door.front.app = app
+    door.open()
+    try:
+        await supervisor.wait()
+    finally:
+        await _stop(supervisor, door, app, stores, judgement)
+
+
+def _standing(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Standing:
+    thread = ThreadPoolExecutor(1, "judge")
+    standing = Standing(stores, thread, archive_is_shared=settings.archive_is_shared)
+    stack.callback(standing.archiver.close)
+    stack.enter_context(thread)
+    if stores.shared is not None:  # or a thread that waits for the server would not end
+        stack.push_async_callback(stores.journal.close)
+        stack.callback(stores.state.give_up)
+    return standing
+
+
+async def _recover(
+    settings: Settings, stores: Stores, standing: Standing, stack: AsyncExitStack
+) -> Judgement:
     """Bring the judgement back to the committed row, and its readings to the archive."""
-    store = AlarmStore(stores.state)
-    catalogue_store = CatalogueStore(stores.state)
-    committed_seq = await store.cursor()
-
-    def stand_at(seq: int) -> Evaluator:
-        return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
-
-    archiver = Archiver(stores.archive, stand_at, stores.journal.read_span)
-    stack.callback(archiver.close)
-    thread = stack.enter_context(ThreadPoolExecutor(1, "judge"))
-    loop = asyncio.get_running_loop()
-    evaluator = await loop.run_in_executor(
-        thread, stand_at, min(committed_seq, stores.archive.cursor)
-    )
-    await loop.run_in_executor(
-        thread, run_again, evaluator, stores.journal, committed_seq, archiver
-    )
+    evaluator, committed_seq = await standing.finish()
+    store, archiver = AlarmStore(stores.state), standing.archiver
     broadcast = Broadcast()
     committer = Committer(store, broadcast, await store.accounts(), committed_seq)
     keeper = SnapshotKeeper(
@@ -141,7 +172,11 @@ async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) ->
         settings.snapshot_interval_s,
     )
     stack.callback(keeper.close)
-    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread)
+    return Judgement(evaluator, archiver, committer, broadcast, keeper, standing.thread)
+
+
+async def _state_away(_request: Request, error: Exception) -> Response:
+    return problem(503, f"{error}.", "Try again when the database answers.")
 
 
 def _start_pipeline(
@@ -149,9 +184,12 @@ def _start_pipeline(
 ) -> None:
     """Start the tasks between the broker and the outbox."""
     evaluator = judgement.evaluator
-    outbox = OutboxConsumer(
-        AlarmStore(stores.state), "log", log_delivery(lambda: evaluator.catalogue)
-    )
+    deliver = log_delivery(lambda: evaluator.catalogue)
+    if stores.shared is not None:
+        leadership = stores.shared.leadership
+        deliver = confirmed(leadership, deliver)
+        supervisor.start("leadership", leadership.until_lost())
+    outbox = OutboxConsumer(AlarmStore(stores.state), "log", deliver)
     judgement.committer.when_noticed(outbox.wake)
     evaluate = pipeline.evaluate(
         stores.journal,
@@ -164,7 +202,8 @@ def _start_pipeline(
     supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
     supervisor.start("evaluate", evaluate)
     supervisor.start("commit", judgement.committer.run())
-    supervisor.start("archive", judgement.archiver.run())
+    if not supervisor.runs("archive"):  # it does already where this instance stood by
+        supervisor.start("archive", judgement.archiver.run())
     supervisor.start("outbox", outbox.run())
     if isinstance(clock, WallClock):
         tick = pipeline.tick(stores.journal, clock, lambda: source.connected)
@@ -183,8 +222,9 @@ def _health(
         lambda: supervisor.failed,
         lambda: stores.journal.last_seq - judgement.evaluator.seq,
         judgement.archiver,
-        AlarmStore(stores.state).cursor,
+        AlarmStore(stores.state.hurried(0.0)).cursor,
         lambda: catalogues.activated,
+        None if stores.shared is None else stores.shared.leadership,
     )
 
 
@@ -198,11 +238,14 @@ def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
     return registry
 
 
-def _source(settings: Settings, clock: Clock) -> Source:
+def _source(settings: Settings, clock: Clock, stores: Stores) -> Source:
+    shared = stores.shared
     return Source(
         settings.mqtt_url.get_secret_value(),
         client_id=settings.mqtt_client_id,
         clock=clock.now_ns,
+        # A leader of before would throw the one of now out of the broker's session.
+        may_connect=lambda: shared is None or shared.leadership.is_sure,
     )
 
 
@@ -242,37 +285,31 @@ def _listener(settings: Settings) -> socket.socket:
     return listener
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the supervisor."""
-        yield
-
-
-def _http_server(app: FastAPI) -> uvicorn.Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=HTTP_STOP_TIMEOUT_S,
-        )
-    )
-
-
 async def _stop(
-    supervisor: Supervisor, server: uvicorn.Server, app: FastAPI, judgement: Judgement
+    supervisor: Supervisor, door: Door, app: FastAPI, stores: Stores, judgement: Judgement
 ) -> None:
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
     end_streams(app)
-    server.should_exit = True
     # First, so that whoever waits for a command's result is still answered.
-    await supervisor.finish("http", HTTP_STOP_TIMEOUT_S + 1)
+    await door.close()
     await supervisor.cancel("intake")
     await supervisor.cancel("evaluate", "commit", "outbox")
-    await judgement.committer.flush()
+    if stores.shared is None or stores.shared.leadership.is_sure:
+        await _finish(supervisor, judgement)
+    else:
+        log.warning("not led to its end: the journal has what is not committed")
+    await supervisor.cancel()
+    log.info("stopped")
+
+
+async def _finish(supervisor: Supervisor, judgement: Judgement) -> None:
+    """Commit and archive what is judged, and keep the state for a quick start."""
+    try:
+        async with asyncio.timeout(FINISH_TIMEOUT_S):
+            await judgement.committer.flush()
+    except (TimeoutError, JournalError) as error:
+        log.error("not committed; the journal has it for the next start", error=repr(error))
+        return
     await supervisor.cancel("archive")
     try:
         await judgement.archiver.flush()
@@ -281,5 +318,3 @@ async def _stop(
     # In the judging thread, because a step that was cut off there goes on to its end.
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(judgement.thread, judgement.keeper.take, judgement.evaluator)
-    await supervisor.cancel()
-    log.info("stopped")

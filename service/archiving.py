@@ -173,6 +173,12 @@ class Archiver:
             await self._in_thread(write)
             self._forget(self._archive.cursor)
 
+    def expect(self, seq: int) -> None:
+        """Take what the archive lacks up to row ``seq`` from the journal: nobody offered it."""
+        if self._archive.cursor < seq:
+            self._from_journal_seq = max(self._from_journal_seq, seq)
+            self._wake.set()
+
     def close(self) -> None:
         """Let the archive's thread end."""
         self._thread.shutdown()

@@ -4,15 +4,29 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from service.settings import Settings
-from service.snapshots import SnapshotFolder
+from service.snapshot_table import SnapshotTable
+from service.snapshots import SnapshotFolder, Snapshots
 from storage.archive import Archive
 from storage.archive.duck import DuckArchive
 from storage.journal import Journal, SegmentJournal
+from storage.journal.postgres_journal import PostgresJournal
+from storage.leadership import Leadership
+from storage.postgres import LoopThread
 from storage.state import StateEngine
+
+START_PATIENCE_S = 60.0  # with a database server that is still starting, too
 
 
 class StartError(Exception):
     """The service cannot start as it is told to; the message says what to change."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What two instances share, and who of them leads: only where the journal is in PostgreSQL."""
+
+    leadership: Leadership
+    journal: PostgresJournal
 
 
 @dataclass(slots=True)
@@ -22,7 +36,8 @@ class Stores:
     journal: Journal
     state: StateEngine
     archive: Archive
-    snapshots: SnapshotFolder
+    snapshots: Snapshots
+    shared: Shared | None = None
 
 
 async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -31,13 +46,36 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartError(f"data_dir {settings.data_dir}: {error.strerror}") from None
+    if settings.journal_url is not None:
+        return await _open_shared(settings, stack)
     journal = await _open_journal(settings)
     stack.push_async_callback(journal.close)
-    state = await StateEngine.open(settings.state_location())
-    stack.push_async_callback(state.close)
+    state = await _open_state(settings, stack)
     archive = _open_archive(settings)
     stack.callback(archive.close)
     return Stores(journal, state, archive, SnapshotFolder(settings.data_dir / "snapshots"))
+
+
+async def _open_shared(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Open what is in PostgreSQL; nothing is written there before this instance leads."""
+    state = await _open_state(settings, stack)
+    url = settings.state_location()
+    thread = LoopThread("postgres")
+    stack.callback(thread.close)
+    leadership = Leadership(url, settings.instance_name(), thread)
+    stack.callback(leadership.close)
+    state.fence(leadership.fence)
+    journal = await PostgresJournal.open(
+        url,
+        leadership=leadership,
+        thread=thread,
+        retain_bytes=settings.journal_bytes_max,
+        retain_age_s=settings.journal_age_s_max,
+    )
+    stack.push_async_callback(journal.close)
+    archive = _open_archive(settings)
+    stack.callback(archive.close)
+    return Stores(journal, state, archive, SnapshotTable(state), Shared(leadership, journal))
 
 
 async def _open_journal(settings: Settings) -> Journal:
@@ -46,6 +84,12 @@ async def _open_journal(settings: Settings) -> Journal:
         retain_bytes=settings.journal_bytes_max,
         retain_age_s=settings.journal_age_s_max,
     )
+
+
+async def _open_state(settings: Settings, stack: AsyncExitStack) -> StateEngine:
+    state = await StateEngine.open(settings.state_location(), patience_s=START_PATIENCE_S)
+    stack.push_async_callback(state.close)
+    return state
 
 
 def _open_archive(settings: Settings) -> Archive:

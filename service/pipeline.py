@@ -15,6 +15,7 @@ from service.clock import Clock
 from service.evaluator import Evaluator, Step
 
 TICK_INTERVAL_S = 1.0
+STOP_TIMEOUT_S = 10.0
 
 
 class Gathered(Protocol):
@@ -140,5 +141,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await task
+        # A database that is away would have it wait for ever; the journal has these rows.
+        await asyncio.wait([task], timeout=STOP_TIMEOUT_S)
+        task.cancel()
         raise

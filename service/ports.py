@@ -18,8 +18,9 @@ from service.evaluator import Evaluator
 from storage import alarmlist
 from storage.alarms import AlarmStore
 from storage.gateways import GatewayStatus
+from storage.leadership import Leadership
 from storage.pages import Page
-from storage.state import StateEngine
+from storage.state import StateAway, StateEngine
 
 ROWS_BEHIND_MAX = 100_000
 STATE_TIMEOUT_S = 5.0
@@ -96,6 +97,7 @@ class ServiceHealth:
         archiver: Archiver,
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
+        leadership: Leadership | None = None,
     ) -> None:
         self._broker_connected = broker_connected
         self._failed_tasks = failed_tasks
@@ -103,6 +105,7 @@ class ServiceHealth:
         self._archiver = archiver
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
+        self._leadership = leadership
 
     def live(self) -> bool:
         """Return False where only a restart helps."""
@@ -119,8 +122,16 @@ class ServiceHealth:
             Check("archive", not self._archiver.behind, f"{self._archiver.queued_rows} waiting"),
             await self._state(),
             self._catalogue(),
+            *self._lead(),
             Check("tasks", not failed, ", ".join(failed) or "all running"),
         ]
+
+    def _lead(self) -> list[Check]:
+        lead = self._leadership
+        if lead is None:
+            return []
+        words = f"leading, epoch {lead.epoch}" if lead.is_sure else "the lease is not renewed"
+        return [Check("leadership", lead.is_sure, words)]
 
     def _catalogue(self) -> Check:
         activated = self._catalogue_activated()
@@ -131,6 +142,8 @@ class ServiceHealth:
         try:
             async with asyncio.timeout(STATE_TIMEOUT_S):
                 cursor = await self._state_cursor()
+        except StateAway as error:
+            return Check("state", ok=False, detail=str(error))
         except (TimeoutError, SQLAlchemyError) as error:
             return Check("state", ok=False, detail=repr(error))
         return Check("state", ok=True, detail=f"at journal row {cursor}")

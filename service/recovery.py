@@ -11,12 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.catalogue import Catalogue
 from domain.journal import Rows
 from service.evaluator import Evaluator
 from service.pipeline import Sink
-from service.snapshots import SnapshotFolder
+from service.snapshots import Snapshots
+from storage.journal import JournalError
+from storage.state import StateError
 
 SNAPSHOT_CONSUMER = "evaluator"
 
@@ -45,7 +48,7 @@ class Journal(Protocol):
 
 
 def restore(
-    snapshots: SnapshotFolder,
+    snapshots: Snapshots,
     load_catalogue: Callable[[int], Catalogue],
     seq_max: int,
     first_seq: int,
@@ -94,7 +97,7 @@ class SnapshotKeeper:
 
     def __init__(
         self,
-        snapshots: SnapshotFolder,
+        snapshots: Snapshots,
         journal: Journal,
         cursors: Callable[[], int],
         interval_s: float,
@@ -125,7 +128,7 @@ class SnapshotKeeper:
         try:
             self._snapshots.write(snapshot)
             self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
-        except OSError as error:
+        except (OSError, SQLAlchemyError, StateError, JournalError) as error:
             log.error("snapshot not written; the journal is kept for it", error=str(error))
 
     def close(self) -> None:

@@ -156,6 +156,7 @@ class Outage:
     def __init__(self) -> None:
         self._since_s = 0.0
         self._reason = ""
+        self.waited_out = True  # False: whoever waits is told instead
 
     @property
     def now(self) -> str:
@@ -223,8 +224,12 @@ class StateEngine:
     def hurried(self, patience_s: float) -> "StateEngine":
         """Return this engine for callers who would rather have ``StateAway`` than wait longer."""
         engine = copy.copy(self)
-        engine._patience_s = patience_s
+        engine._patience_s = patience_s  # noqa: SLF001  ours
         return engine
+
+    def give_up(self) -> None:
+        """Have nobody wait for a server that is away any more: the service stops."""
+        self.outage.waited_out = False
 
     async def close(self) -> None:
         """Close every connection."""
@@ -302,7 +307,7 @@ class StateEngine:
         if self._marks is None or not is_away(error):
             raise error
         self.outage.begin(error)
-        patience_s = self._patience_s
+        patience_s = self._patience_s if self.outage.waited_out else 0.0
         if patience_s is not None and time.monotonic() - began_s >= patience_s:
             raise StateAway(self.outage.now) from error
 

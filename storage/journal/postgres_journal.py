@@ -1,0 +1,499 @@
+"""The journal in PostgreSQL: one leader writes, and whoever stands by reads the same rows.
+
+Its connections live in a thread with a loop of its own. Everything that waits is appended in one
+statement, fence and commit included. A server that is away is waited for: nothing is settled
+meanwhile. Where the connection breaks while a statement is under way, the same blocks are written
+again, and the primary key tells whether they were there already.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import structlog
+from asyncpg import (
+    InterfaceError,
+    LockNotAvailableError,
+    PostgresError,
+    UniqueViolationError,
+    create_pool,
+)
+
+from domain.journal import Record, Rows
+from storage.journal import codec
+from storage.journal.codec import Encoded
+from storage.journal.errors import JournalError, ahead
+from storage.journal.postgres_blocks import SCHEMA, Block, BlockTables, Fenced, checksum_of
+from storage.journal.segment_journal import MIB, JournalStats
+from storage.journal.tail import Tail
+from storage.journal.writer import NS_PER_S
+from storage.leadership import Leadership
+from storage.postgres import (
+    COMMAND_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    LoopThread,
+    connect,
+    dsn_of,
+    is_away,
+    pauses_s,
+    shown,
+)
+
+T = TypeVar("T")
+
+GROUP_BYTES_MAX = 8 * MIB
+READERS_MAX = 3
+WRITE_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 5.0
+CURSORS_EACH_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Pending:
+    """An append that waits; ``done`` is called in the journal's thread: last row, or the error."""
+
+    encoded: list[Encoded]
+    done: Callable[[int, JournalError | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the journal may take, and how it is cut into tables."""
+
+    segment_bytes: int
+    retain_bytes: int
+    retain_age_s: float
+    retain_each_s: float
+
+
+class PostgresJournal:
+    """A ``Journal`` in PostgreSQL. Open it with ``open``; it writes once ``lead`` was called."""
+
+    def __init__(
+        self,
+        url: str,
+        thread: LoopThread,
+        *,
+        tables: BlockTables,
+        leadership: Leadership,
+        bounds: Bounds,
+        tail: Tail,
+        clock: Callable[[], int],
+    ) -> None:
+        self._dsn = dsn_of(url)
+        self._thread = thread
+        self._tables = tables
+        self._leadership = leadership
+        self._bounds = bounds
+        self._tail = tail
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._grown = asyncio.Event()
+        self._cursors: dict[str, int] = {}
+        self._cursors_changed = False
+        self._lock = threading.Lock()  # of what waits, and of the cursors
+        self._waiting: deque[Pending] = deque()
+        self._woken = asyncio.Event()  # in the thread
+        self._pool: Any = None
+        self._connection: Any = None
+        self._writing: asyncio.Task[None] | None = None
+        self._retained_s = self._saved_s = time.monotonic()
+        self._closing = self._closed = False
+        self._ended: JournalError | None = None
+        self._owned: list[Callable[[], None]] = []
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        leadership: Leadership | None = None,
+        thread: LoopThread | None = None,
+        schema: str = SCHEMA,
+        segment_bytes: int = 64 * MIB,
+        retain_bytes: int = 2048 * MIB,
+        retain_age_s: float = 48 * 3600.0,
+        retain_each_s: float = 60.0,
+        tail_bytes: int = 16 * MIB,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> Self:
+        """Open the journal in a database whose schema is the newest (``StateEngine.open``).
+
+        With a ``leadership`` it only reads, until ``lead`` is called; without one it takes the lead
+        for itself. Bounds as of ``SegmentJournal.open``. Raises ``JournalError`` where another
+        instance leads, or the database cannot be opened.
+        """
+        own_thread = thread is None
+        thread = thread or LoopThread("journal")
+        lead = leadership or Leadership(url, "a tool", thread)
+        journal = cls(
+            url,
+            thread,
+            tables=BlockTables(schema),
+            leadership=lead,
+            bounds=Bounds(segment_bytes, retain_bytes, retain_age_s, retain_each_s),
+            tail=Tail(tail_bytes),
+            clock=clock,
+        )
+        if leadership is None:
+            journal._owned.append(lead.close)
+        if own_thread:
+            journal._owned.append(thread.close)
+        try:
+            await thread.run(journal._begin())
+            if leadership is None:
+                await journal._lead_alone(url)
+        except BaseException as error:
+            await journal.close()
+            if isinstance(error, PostgresError | InterfaceError | OSError):
+                message = f"cannot open the journal in {shown(url)}: {error}"
+                raise JournalError(message, permanent=False) from error
+            raise
+        return journal
+
+    async def _lead_alone(self, url: str) -> None:
+        if not await asyncio.to_thread(self._leadership.try_once):
+            holder = self._leadership.seen_holder
+            message = f"another process has the journal in {shown(url)} ({holder}); end it first"
+            raise JournalError(message, permanent=True)
+        await self.lead()
+
+    async def _begin(self) -> None:
+        self._pool = await create_pool(
+            self._dsn,
+            min_size=0,
+            max_size=READERS_MAX,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"application_name": "lifeline journal"},
+        )
+        async with self._pool.acquire() as connection:
+            await self._tables.set_up(connection)
+            await self._tables.load(connection)
+            self._cursors = await self._tables.cursors(connection)
+
+    async def lead(self) -> None:
+        """Begin to write, with the lead taken: what the leader before wrote is learnt first."""
+        await self.refresh()
+        self._writing = await self._thread.run(self._begin_to_write())
+        self._wake_readers()
+
+    async def _begin_to_write(self) -> asyncio.Task[None]:
+        self._cursors = await self._patiently(self._tables.cursors)
+        return asyncio.create_task(self._write_for_ever(), name="journal writer")
+
+    async def refresh(self) -> int:
+        """Learn what another instance has written; return the last row."""
+        await self._thread.run(self._patiently(self._tables.load))
+        return self.last_seq
+
+    @property
+    def first_seq(self) -> int:
+        """The oldest row kept; one more than ``last_seq`` where there is none."""
+        return self._tables.first_seq
+
+    @property
+    def last_seq(self) -> int:
+        """The newest durable row that we know of; 0 where there never was one."""
+        return self._tables.last_seq
+
+    async def append(self, records: Sequence[Record]) -> int:
+        """Append ``records`` in one piece; durable when it returns the number of the last.
+
+        Numbers are given in the order of the calls. It waits for a server that is away. Raises
+        ``LeadershipLost`` where another instance leads; these rows may then be read nevertheless,
+        if they were under way. A call that is cancelled may still be written.
+        """
+        encoded = codec.encode(records)
+        if not encoded:
+            return self.last_seq
+        loop = asyncio.get_running_loop()
+        appended: asyncio.Future[int] = loop.create_future()
+
+        def done(last_seq: int, error: JournalError | None) -> None:
+            with suppress(RuntimeError):  # the caller's loop has ended
+                loop.call_soon_threadsafe(self._appended, appended, last_seq, error)
+
+        with self._lock:
+            if self._closing or self._ended is not None:
+                raise self._ended or JournalError("the journal is closed", permanent=True)
+            self._waiting.append(Pending(encoded, done))
+        self._thread.loop.call_soon_threadsafe(self._woken.set)
+        return await appended
+
+    def _appended(
+        self, appended: asyncio.Future[int], last_seq: int, error: JournalError | None
+    ) -> None:
+        if error is None:
+            self._wake_readers()
+        if appended.done():
+            return
+        if error is None:
+            appended.set_result(last_seq)
+        else:
+            appended.set_exception(error)
+
+    def _wake_readers(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def read(self, after_seq: int) -> AsyncIterator[Rows]:
+        """Follow the journal after ``after_seq`` until it is closed; see ``SegmentJournal.read``."""
+        if after_seq > self.last_seq:
+            raise ahead(after_seq, self.last_seq)
+        while not self._closed:
+            grown = self._grown
+            if after_seq >= self.last_seq:
+                await grown.wait()
+                continue
+            rows = self._tail.after(after_seq)
+            if rows is None:
+                rows = await asyncio.to_thread(self._read, after_seq, self.last_seq)
+            after_seq = rows.last_seq
+            yield rows
+
+    def read_span(self, after_seq: int, last_seq: int) -> Iterator[Rows]:
+        """Return the rows after ``after_seq`` up to ``last_seq``, which must be there; blocks."""
+        if last_seq > self.last_seq:
+            raise ahead(last_seq, self.last_seq)
+        while after_seq < last_seq:
+            rows = self._read(after_seq, last_seq)
+            after_seq = rows.last_seq
+            yield rows
+
+    def _read(self, after_seq: int, last_seq: int) -> Rows:
+        def ask(connection: Any) -> Awaitable[list[Block]]:
+            return self._tables.read(connection, after_seq)
+
+        blocks = self._thread.call(self._patiently(ask))
+        return self._tables.rows(blocks, after_seq, last_seq)
+
+    async def _patiently(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+        """Return what ``ask`` does with a connection for reading, once the server answers."""
+        for pause_s in pauses_s():
+            if self._closed:
+                break
+            try:
+                async with self._pool.acquire() as connection:
+                    return await ask(connection)
+            except (PostgresError, InterfaceError, OSError) as error:
+                if not is_away(error):
+                    raise
+                await asyncio.sleep(pause_s)
+        raise JournalError("the journal is closed", permanent=True)
+
+    def cursor(self, consumer: str) -> int | None:
+        """Return the last row that ``consumer`` is done with; ``None`` where it is unknown."""
+        return self._cursors.get(consumer)
+
+    def advance(self, consumer: str, seq: int) -> None:
+        """Say that ``consumer`` is done with the rows up to ``seq``; kept within seconds."""
+        self._set_cursors({**self._cursors, consumer: seq})
+
+    def forget(self, consumer: str) -> None:
+        """Keep nothing for ``consumer`` any more."""
+        self._set_cursors({name: seq for name, seq in self._cursors.items() if name != consumer})
+
+    def _set_cursors(self, cursors: dict[str, int]) -> None:
+        with self._lock:
+            self._cursors, self._cursors_changed = cursors, True
+
+    def stats(self) -> JournalStats:
+        """Return the journal's size; ``oldest_age_s`` is the age of the oldest table."""
+        listed = self._tables.segments
+        oldest_ns = listed[0].created_ns if listed else self._clock()
+        return JournalStats(
+            bytes=sum(segment.bytes for segment in listed),
+            segments=len(listed),
+            first_seq=self.first_seq,
+            last_seq=self.last_seq,
+            oldest_age_s=max(0.0, (self._clock() - oldest_ns) / NS_PER_S),
+            cursors=dict(self._cursors),
+        )
+
+    async def close(self) -> None:
+        """Write what waits as far as the server answers, end the readers, and let go."""
+        if self._closed:
+            return
+        with self._lock:
+            self._closing = True
+        with suppress(RuntimeError):
+            await self._thread.run(self._finish())
+        self._closed = True
+        self._wake_readers()
+        for let_go in self._owned:
+            await asyncio.to_thread(let_go)
+
+    async def _finish(self) -> None:
+        if self._writing is not None:
+            self._woken.set()
+            await asyncio.wait([self._writing], timeout=CLOSE_TIMEOUT_S)
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        self._closed = True
+        self._fail(JournalError("the journal was closed before the server took it", permanent=True))
+        self._let_go_of_connection()
+        if self._pool is not None:
+            self._pool.terminate()
+
+    # What follows runs in the journal's thread.
+
+    async def _write_for_ever(self) -> None:
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), CURSORS_EACH_S)
+                self._woken.clear()
+                while group := self._take():
+                    await self._commit(group)
+                await self._keep_house()
+                if self._closing and not self._waiting:
+                    return
+        except JournalError as error:
+            self._ended = error
+            self._fail(error)
+        except Exception as error:
+            _log.critical("the journal's writer failed", error=repr(error))
+            self._ended = JournalError(f"the journal's writer failed: {error!r}", permanent=True)
+            self._fail(self._ended)
+
+    def _take(self) -> list[Pending]:
+        """Return what waits, up to a bound."""
+        group: list[Pending] = []
+        size = 0
+        with self._lock:
+            while self._waiting and size < GROUP_BYTES_MAX:
+                group.append(self._waiting.popleft())
+                size += sum(len(block.payload) for block in group[-1].encoded)
+        return group
+
+    def _fail(self, error: JournalError) -> None:
+        with self._lock:
+            left = list(self._waiting)
+            self._waiting.clear()
+        for pending in left:
+            pending.done(0, error)
+
+    async def _commit(self, group: list[Pending]) -> None:
+        """Write a group and tell those who wait for it; again until the server takes it."""
+        try:
+            await self._write(group)
+        except BaseException as error:
+            known = isinstance(error, JournalError)
+            told = error if known else JournalError("the journal was closed", permanent=True)
+            for pending in group:
+                pending.done(0, told)  # type: ignore[arg-type]
+            raise
+
+    async def _write(self, group: list[Pending]) -> None:
+        tables, bounds = self._tables, self._bounds
+        if not tables.segments or tables.segments[-1].bytes >= bounds.segment_bytes:
+            await self._insist(self._new_segment)
+        blocks, rows = _lay_out(group, tables.last_seq + 1)
+        created_ns = self._clock()
+
+        async def insert(connection: Any) -> None:
+            epoch = self._leadership.epoch
+            try:
+                await tables.insert(connection, epoch, created_ns, blocks)
+            except UniqueViolationError:  # an attempt before was committed after all
+                if not await tables.has(connection, blocks[0]):
+                    message = f"somebody else has written row {blocks[0].first_seq} of the journal"
+                    raise JournalError(message, permanent=True) from None
+
+        await self._insist(insert)
+        for run, block in zip(rows, blocks, strict=True):
+            self._tail.add(run, len(block.payload))
+        tables.segments[-1].bytes += sum(len(block.payload) for block in blocks)
+        tables.last_seq = blocks[-1].last_seq
+        seq = blocks[0].first_seq - 1
+        for pending in group:
+            seq += sum(len(block.records) for block in pending.encoded)
+            pending.done(seq, None)
+
+    async def _new_segment(self, connection: Any) -> None:
+        await self._tables.begin_segment(connection, self._leadership.epoch, self._clock())
+        await self._retire(connection)
+
+    async def _insist(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+        """Return what ``ask`` does with the writer's connection, for as long as we lead."""
+        for pause_s in pauses_s():
+            await self._leadership.sure()
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await connect(
+                        self._dsn,
+                        command_timeout_s=WRITE_TIMEOUT_S,
+                        application_name="lifeline journal writer",
+                    )
+                return await ask(self._connection)
+            except Fenced:
+                raise self._leadership.lose() from None
+            except (PostgresError, InterfaceError, OSError) as error:
+                if not is_away(error):
+                    raise
+                _log.warning("the journal's database is away; waiting for it", error=str(error))
+                self._let_go_of_connection()
+                await asyncio.sleep(pause_s)
+        raise AssertionError("pauses do not end")
+
+    def _let_go_of_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _keep_house(self) -> None:
+        now_s = time.monotonic()
+        if self._cursors_changed and (self._closing or now_s - self._saved_s >= CURSORS_EACH_S):
+            with self._lock:
+                cursors, self._cursors_changed = self._cursors, False
+            await self._insist(
+                lambda connection: self._tables.save_cursors(
+                    connection, self._leadership.epoch, cursors
+                )
+            )
+            self._saved_s = time.monotonic()
+        if now_s - self._retained_s >= self._bounds.retain_each_s:
+            await self._insist(self._retire)
+
+    async def _retire(self, connection: Any) -> None:
+        """Drop the oldest tables beyond the bounds that every consumer is done with.
+
+        Without a single registered consumer nothing is retired: somebody may be yet to come.
+        """
+        self._retained_s = time.monotonic()
+        tables = self._tables
+        floor = min(self._cursors.values(), default=None)
+        oldest_ns = self._clock() - round(self._bounds.retain_age_s * NS_PER_S)
+        while floor is not None and len(tables.segments) > 1:
+            following = tables.segments[1]
+            total = sum(segment.bytes for segment in tables.segments)
+            beyond = total > self._bounds.retain_bytes or following.created_ns < oldest_ns
+            if not beyond or following.first_seq - 1 > floor:
+                return
+            try:
+                await tables.drop_oldest(connection, self._leadership.epoch)
+            except LockNotAvailableError:
+                return  # somebody reads it: at the next look
+
+
+def _lay_out(group: list[Pending], first_seq: int) -> tuple[list[Block], list[Rows]]:
+    """Return a group as numbered blocks, and as rows."""
+    blocks: list[Block] = []
+    rows: list[Rows] = []
+    seq = first_seq
+    for pending in group:
+        for encoded in pending.encoded:
+            last_seq = seq + len(encoded.records) - 1
+            checksum = checksum_of(seq, encoded.payload)
+            blocks.append(Block(seq, last_seq, checksum, encoded.payload))
+            rows.append(Rows(seq, encoded.records))
+            seq = last_seq + 1
+    return blocks, rows
