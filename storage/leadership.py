@@ -28,6 +28,7 @@ LEASE_S = 5.0
 RENEW_S = 1.0
 RENEW_TIMEOUT_S = 2.0
 LOOK_S = 0.25
+HEAD_START_S = 2.0
 VERSION_MIN = 140_000  # the first that ends idle sessions
 
 _log = structlog.get_logger(__name__)
@@ -132,7 +133,8 @@ class Leadership:
                 if not is_away(error):
                     raise
                 await self._drop()
-                await asyncio.sleep(pause_s)
+                # When the server is back, who led goes on without a takeover: it tries at once.
+                await asyncio.sleep(max(pause_s, HEAD_START_S))
             else:
                 break
         return self.epoch

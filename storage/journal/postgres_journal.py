@@ -7,37 +7,31 @@ again, and the primary key tells whether they were there already.
 """
 
 import asyncio
-import threading
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import structlog
 from asyncpg import (
     InterfaceError,
-    LockNotAvailableError,
     PostgresError,
-    UniqueViolationError,
     create_pool,
 )
 
 from domain.journal import Record, Rows
 from storage.journal import codec
-from storage.journal.codec import Encoded
 from storage.journal.errors import JournalError, ahead
-from storage.journal.postgres_blocks import SCHEMA, Block, BlockTables, Fenced, checksum_of
+from storage.journal.postgres_blocks import SCHEMA, Block, BlockTables
+from storage.journal.postgres_writer import Pending, PostgresWriter
 from storage.journal.segment_journal import MIB, JournalStats
 from storage.journal.tail import Tail
-from storage.journal.writer import NS_PER_S
+from storage.journal.writer import NS_PER_S, Bounds
 from storage.leadership import Leadership
 from storage.postgres import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
     LoopThread,
-    connect,
     dsn_of,
     is_away,
     pauses_s,
@@ -53,24 +47,6 @@ CLOSE_TIMEOUT_S = 5.0
 CURSORS_EACH_S = 1.0
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Pending:
-    """An append that waits; ``done`` is called in the journal's thread: last row, or the error."""
-
-    encoded: list[Encoded]
-    done: Callable[[int, JournalError | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What the journal may take, and how it is cut into tables."""
-
-    segment_bytes: int
-    retain_bytes: int
-    retain_age_s: float
-    retain_each_s: float
 
 
 class PostgresJournal:
@@ -91,22 +67,22 @@ class PostgresJournal:
         self._thread = thread
         self._tables = tables
         self._leadership = leadership
-        self._bounds = bounds
         self._tail = tail
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
-        self._cursors: dict[str, int] = {}
-        self._cursors_changed = False
-        self._lock = threading.Lock()  # of what waits, and of the cursors
-        self._waiting: deque[Pending] = deque()
-        self._woken = asyncio.Event()  # in the thread
+        self._writer = PostgresWriter(
+            self._dsn,
+            tables=tables,
+            leadership=leadership,
+            bounds=bounds,
+            tail=tail,
+            clock=clock,
+            loop=thread.loop,
+        )
         self._pool: Any = None
-        self._connection: Any = None
         self._writing: asyncio.Task[None] | None = None
-        self._retained_s = self._saved_s = time.monotonic()
-        self._closing = self._closed = False
-        self._ended: JournalError | None = None
+        self._closed = False
         self._owned: list[Callable[[], None]] = []
 
     @classmethod
@@ -177,7 +153,7 @@ class PostgresJournal:
         async with self._pool.acquire() as connection:
             await self._tables.set_up(connection)
             await self._tables.load(connection)
-            self._cursors = await self._tables.cursors(connection)
+            self._writer.cursors = await self._tables.cursors(connection)
 
     async def lead(self) -> None:
         """Begin to write, with the lead taken: what the leader before wrote is learnt first."""
@@ -186,8 +162,8 @@ class PostgresJournal:
         self._wake_readers()
 
     async def _begin_to_write(self) -> asyncio.Task[None]:
-        self._cursors = await self._patiently(self._tables.cursors)
-        return asyncio.create_task(self._write_for_ever(), name="journal writer")
+        self._writer.cursors = await self._patiently(self._tables.cursors)
+        return asyncio.create_task(self._writer.run(), name="journal writer")
 
     async def refresh(self) -> int:
         """Learn what another instance has written; return the last row."""
@@ -221,11 +197,7 @@ class PostgresJournal:
             with suppress(RuntimeError):  # the caller's loop has ended
                 loop.call_soon_threadsafe(self._appended, appended, last_seq, error)
 
-        with self._lock:
-            if self._closing or self._ended is not None:
-                raise self._ended or JournalError("the journal is closed", permanent=True)
-            self._waiting.append(Pending(encoded, done))
-        self._thread.loop.call_soon_threadsafe(self._woken.set)
+        self._writer.submit(Pending(encoded, done))
         return await appended
 
     def _appended(
@@ -291,19 +263,15 @@ class PostgresJournal:
 
     def cursor(self, consumer: str) -> int | None:
         """Return the last row that ``consumer`` is done with; ``None`` where it is unknown."""
-        return self._cursors.get(consumer)
+        return self._writer.cursors.get(consumer)
 
     def advance(self, consumer: str, seq: int) -> None:
         """Say that ``consumer`` is done with the rows up to ``seq``; kept within seconds."""
-        self._set_cursors({**self._cursors, consumer: seq})
+        self._writer.set_cursor(consumer, seq)
 
     def forget(self, consumer: str) -> None:
         """Keep nothing for ``consumer`` any more."""
-        self._set_cursors({name: seq for name, seq in self._cursors.items() if name != consumer})
-
-    def _set_cursors(self, cursors: dict[str, int]) -> None:
-        with self._lock:
-            self._cursors, self._cursors_changed = cursors, True
+        self._writer.set_cursor(consumer, None)
 
     def stats(self) -> JournalStats:
         """Return the journal's size; ``oldest_age_s`` is the age of the oldest table."""
@@ -315,15 +283,14 @@ class PostgresJournal:
             first_seq=self.first_seq,
             last_seq=self.last_seq,
             oldest_age_s=max(0.0, (self._clock() - oldest_ns) / NS_PER_S),
-            cursors=dict(self._cursors),
+            cursors=dict(self._writer.cursors),
         )
 
     async def close(self) -> None:
         """Write what waits as far as the server answers, end the readers, and let go."""
         if self._closed:
             return
-        with self._lock:
-            self._closing = True
+        self._writer.close()
         with suppress(RuntimeError):
             await self._thread.run(self._finish())
         self._closed = True
@@ -333,167 +300,13 @@ class PostgresJournal:
 
     async def _finish(self) -> None:
         if self._writing is not None:
-            self._woken.set()
             await asyncio.wait([self._writing], timeout=CLOSE_TIMEOUT_S)
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
         self._closed = True
-        self._fail(JournalError("the journal was closed before the server took it", permanent=True))
-        self._let_go_of_connection()
+        self._writer.fail(
+            JournalError("the journal was closed before the server took it", permanent=True)
+        )
+        self._writer.let_go()
         if self._pool is not None:
             self._pool.terminate()
-
-    # What follows runs in the journal's thread.
-
-    async def _write_for_ever(self) -> None:
-        try:
-            while True:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), CURSORS_EACH_S)
-                self._woken.clear()
-                while group := self._take():
-                    await self._commit(group)
-                await self._keep_house()
-                if self._closing and not self._waiting:
-                    return
-        except JournalError as error:
-            self._ended = error
-            self._fail(error)
-        except Exception as error:
-            _log.critical("the journal's writer failed", error=repr(error))
-            self._ended = JournalError(f"the journal's writer failed: {error!r}", permanent=True)
-            self._fail(self._ended)
-
-    def _take(self) -> list[Pending]:
-        """Return what waits, up to a bound."""
-        group: list[Pending] = []
-        size = 0
-        with self._lock:
-            while self._waiting and size < GROUP_BYTES_MAX:
-                group.append(self._waiting.popleft())
-                size += sum(len(block.payload) for block in group[-1].encoded)
-        return group
-
-    def _fail(self, error: JournalError) -> None:
-        with self._lock:
-            left = list(self._waiting)
-            self._waiting.clear()
-        for pending in left:
-            pending.done(0, error)
-
-    async def _commit(self, group: list[Pending]) -> None:
-        """Write a group and tell those who wait for it; again until the server takes it."""
-        try:
-            await self._write(group)
-        except BaseException as error:
-            known = isinstance(error, JournalError)
-            told = error if known else JournalError("the journal was closed", permanent=True)
-            for pending in group:
-                pending.done(0, told)  # type: ignore[arg-type]
-            raise
-
-    async def _write(self, group: list[Pending]) -> None:
-        tables, bounds = self._tables, self._bounds
-        if not tables.segments or tables.segments[-1].bytes >= bounds.segment_bytes:
-            await self._insist(self._new_segment)
-        blocks, rows = _lay_out(group, tables.last_seq + 1)
-        created_ns = self._clock()
-
-        async def insert(connection: Any) -> None:
-            epoch = self._leadership.epoch
-            try:
-                await tables.insert(connection, epoch, created_ns, blocks)
-            except UniqueViolationError:  # an attempt before was committed after all
-                if not await tables.has(connection, blocks[0]):
-                    message = f"somebody else has written row {blocks[0].first_seq} of the journal"
-                    raise JournalError(message, permanent=True) from None
-
-        await self._insist(insert)
-        for run, block in zip(rows, blocks, strict=True):
-            self._tail.add(run, len(block.payload))
-        tables.segments[-1].bytes += sum(len(block.payload) for block in blocks)
-        tables.last_seq = blocks[-1].last_seq
-        seq = blocks[0].first_seq - 1
-        for pending in group:
-            seq += sum(len(block.records) for block in pending.encoded)
-            pending.done(seq, None)
-
-    async def _new_segment(self, connection: Any) -> None:
-        await self._tables.begin_segment(connection, self._leadership.epoch, self._clock())
-        await self._retire(connection)
-
-    async def _insist(self, ask: Callable[[Any], Awaitable[T]]) -> T:
-        """Return what ``ask`` does with the writer's connection, for as long as we lead."""
-        for pause_s in pauses_s():
-            await self._leadership.sure()
-            try:
-                if self._connection is None or self._connection.is_closed():
-                    self._connection = await connect(
-                        self._dsn,
-                        command_timeout_s=WRITE_TIMEOUT_S,
-                        application_name="lifeline journal writer",
-                    )
-                return await ask(self._connection)
-            except Fenced:
-                raise self._leadership.lose() from None
-            except (PostgresError, InterfaceError, OSError) as error:
-                if not is_away(error):
-                    raise
-                _log.warning("the journal's database is away; waiting for it", error=str(error))
-                self._let_go_of_connection()
-                await asyncio.sleep(pause_s)
-        raise AssertionError("pauses do not end")
-
-    def _let_go_of_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
-
-    async def _keep_house(self) -> None:
-        now_s = time.monotonic()
-        if self._cursors_changed and (self._closing or now_s - self._saved_s >= CURSORS_EACH_S):
-            with self._lock:
-                cursors, self._cursors_changed = self._cursors, False
-            await self._insist(
-                lambda connection: self._tables.save_cursors(
-                    connection, self._leadership.epoch, cursors
-                )
-            )
-            self._saved_s = time.monotonic()
-        if now_s - self._retained_s >= self._bounds.retain_each_s:
-            await self._insist(self._retire)
-
-    async def _retire(self, connection: Any) -> None:
-        """Drop the oldest tables beyond the bounds that every consumer is done with.
-
-        Without a single registered consumer nothing is retired: somebody may be yet to come.
-        """
-        self._retained_s = time.monotonic()
-        tables = self._tables
-        floor = min(self._cursors.values(), default=None)
-        oldest_ns = self._clock() - round(self._bounds.retain_age_s * NS_PER_S)
-        while floor is not None and len(tables.segments) > 1:
-            following = tables.segments[1]
-            total = sum(segment.bytes for segment in tables.segments)
-            beyond = total > self._bounds.retain_bytes or following.created_ns < oldest_ns
-            if not beyond or following.first_seq - 1 > floor:
-                return
-            try:
-                await tables.drop_oldest(connection, self._leadership.epoch)
-            except LockNotAvailableError:
-                return  # somebody reads it: at the next look
-
-
-def _lay_out(group: list[Pending], first_seq: int) -> tuple[list[Block], list[Rows]]:
-    """Return a group as numbered blocks, and as rows."""
-    blocks: list[Block] = []
-    rows: list[Rows] = []
-    seq = first_seq
-    for pending in group:
-        for encoded in pending.encoded:
-            last_seq = seq + len(encoded.records) - 1
-            checksum = checksum_of(seq, encoded.payload)
-            blocks.append(Block(seq, last_seq, checksum, encoded.payload))
-            rows.append(Rows(seq, encoded.records))
-            seq = last_seq + 1
-    return blocks, rows

@@ -1,69 +1,22 @@
 """Two instances on one PostgreSQL: one leads, one stands by, and takes over within seconds."""
 
 import json
-import os
-import random
-import signal
 import time
 import urllib.error
 import urllib.request
 
 import pytest
 
-from tests.conftest import start_broker
-from tests.servers.postgres import PostgresServer
-from tests.service.harness import Service, wait_until
+from tests.service.harness import subscribe_for, wait_until
+from tests.service.instances import Instance
+from tests.service.load import write_site
 
 TAKEOVER_S_MAX = 10.0
-
-
-class Instance(Service):
-    """One of the instances that share a database; it may stand by instead of being ready."""
-
-    def __init__(self, folder, mqtt_url, site, url, name, **settings):
-        folder.mkdir(parents=True)
-        shared = {"LIFELINE_JOURNAL_URL": url, "LIFELINE_STATE_URL": url}
-        super().__init__(
-            folder, mqtt_url, site, LIFELINE_INSTANCE=name, **shared, **settings
-        )
-        self.name = name
-
-    @property
-    def process(self):
-        return self._process
-
-    def is_alive(self):
-        return self._process is not None and self._process.poll() is None
-
-    def detail(self):
-        """What it says of its lead; empty where it does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready") as answer:
-                checks = json.load(answer)["checks"]
-        except urllib.error.HTTPError as error:
-            with error:
-                checks = json.load(error)["checks"]
-        except OSError:
-            return ""
-        return next((c["detail"] for c in checks if c["name"] == "leadership"), "")
-
-    def stands_by(self):
-        assert self.is_alive(), self.last_words()
-        return self.detail().startswith("standby of")
-
-    def freeze(self):
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self):
-        self._process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture
 def pair(tmp_path, private_broker, private_postgres, request):
     """Make instances on one database and one broker, cleared away in the end."""
-    from tests.service.harness import subscribe_for
-    from tests.service.load import write_site
-
     broker = private_broker()
     subscribe_for(broker)
     site = write_site(tmp_path / "site")
@@ -114,7 +67,6 @@ def test_a_standby_takes_over_within_seconds_of_a_kill(pair):
         wait_until(leader.stands_by, leader.last_words)
         leader, standby = standby, leader
     assert max(took_s) < TAKEOVER_S_MAX, took_s
-    print("took over after", took_s)
     for instance in (leader, standby):
         assert instance.stop() == 0, instance.last_words()
 
