@@ -179,7 +179,7 @@ class PostgresServer:
         name = f"lifeline_{next(self._names)}"
         self._run(
             "createdb", "-h", "127.0.0.1", "-p", self.port, "-U", "lifeline",
-            "-T", template, "--strategy=file_copy", name,
+            "-T", template, "--strategy=wal_log", name,
         )  # fmt: skip
         return self.url(name)
 

@@ -24,14 +24,14 @@ async def test_a_server_killed_under_load_loses_no_commit_and_doubles_none(
 
     async def commit_all():
         for seq in range(1, COMMITS + 1):
-            written.append(await store.commit(seeded_commit(1, seq)))
+            written.append(await store.commit(seeded_commit(1, seq)))  # noqa: PERF401
 
     async def record_all():  # an insert that nothing but the mark protects
         for number in range(COMMITS):
             await audit.record_audit("me", "act", str(number), number)
 
     work = asyncio.gather(commit_all(), record_all())
-    while len(written) < kill_after:
+    while len(written) < kill_after:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     await asyncio.to_thread(private_postgres.kill)
     with pytest.raises(StateAway, match="PostgreSQL is away"):
@@ -82,7 +82,7 @@ async def test_a_reader_in_another_thread_waits_for_the_server(private_postgres)
     reading = asyncio.ensure_future(
         asyncio.to_thread(engine.read_from_thread, select(tables.progress.c.seq))
     )
-    while not engine.outage.now:
+    while not engine.outage.now:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     await asyncio.to_thread(private_postgres.start)
     assert [tuple(row) for row in await asyncio.wait_for(reading, 30)] == [(0,)]

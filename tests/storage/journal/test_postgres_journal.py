@@ -38,7 +38,7 @@ async def test_appends_wait_for_a_server_that_was_killed_and_come_once(private_p
             said.append((record, await journal.append([record])))
 
     work = asyncio.gather(*(append_all(f"a{i}") for i in range(6)))
-    while len(said) < 60 + 100 * round_:
+    while len(said) < 60 + 100 * round_:  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     await asyncio.to_thread(private_postgres.kill)
     await asyncio.sleep(0.1 * round_)
