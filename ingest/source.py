@@ -38,7 +38,6 @@ _ANSWER_TIMEOUT_S = 5  # some brokers meet a version they do not know with silen
 _BACKOFF_FIRST_S = 0.25
 _BACKOFF_MAX_S = 30.0
 _READ_BYTES = 1 << 18
-_LOOK_AGAIN_S = 0.1
 _REFUSED_VERSION = (0x01, 0x84)  # CONNACK of MQTT 3.1.1, and of MQTT 5
 
 log = structlog.get_logger(__name__)
@@ -311,8 +310,8 @@ class Source:
     ``clock`` gives ``received_ns``. ``on_connection`` is called with True when the subscription
     stands, with False when it is lost; the connection is made again for ever, with growing pauses
     of up to 30 s, and the broker keeps the session meanwhile. Raises ``ValueError`` for a bad URL. Of
-    64 MiB or 50,000 unsettled frames on, the socket is left alone until something is settled.
-    It connects only while ``may_connect()``: the broker ends the session's other connection.
+    64 MiB or 50,000 unsettled frames on, the socket is left alone until something is settled. It
+    connects only while ``may_connect()``: the broker ends the session's other connection.
     """
 
     def __init__(
@@ -407,7 +406,7 @@ class Source:
         failures = 0
         while True:
             while not self._may_connect():  # noqa: ASYNC110  nobody could tell us
-                await asyncio.sleep(_LOOK_AGAIN_S)
+                await asyncio.sleep(0.1)
             self._number += 1
             connection = _Connection(self._url, self._client_id, self._take, self._tell)
             await self._use(connection)
@@ -419,12 +418,8 @@ class Source:
             ceiling_s = min(_BACKOFF_MAX_S, _BACKOFF_FIRST_S * 2.0 ** min(failures, 10))
             pause_s = ceiling_s * random.uniform(0.5, 1.0)  # noqa: S311  jitter
             failures += 1
-            log.warning(
-                "broker not connected",
-                broker=str(self._url),
-                reason=connection.refusal,
-                next_attempt_s=round(pause_s, 2),
-            )
+            facts = {"broker": str(self._url), "reason": connection.refusal}
+            log.warning("broker not connected", **facts, next_attempt_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
     async def _use(self, connection: _Connection) -> None:
