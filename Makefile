@@ -28,10 +28,13 @@ real: $(VENV)/.run packages ## replay real recordings through the whole service:
 crash: $(VENV)/.dev packages ## 50 seeded kill -9 of the service under load
 	LIFELINE_KILLS=50 $(BIN)/python -m pytest -q tests/service/test_kill.py --timeout=3600
 
+scoreboard: $(VENV)/.run ## every scenario at 20 seeds: recall, precision, delay
+	$(BIN)/lifeline scoreboard
+
 bench: $(VENV)/.run packages ## measure and write bench/results.json
 	$(BIN)/python -m bench.run
 
-reference: $(VENV)/.run ## write the tables in docs/ that come from the code
+reference: $(VENV)/.run ## write what comes from the code: tables in docs/, example settings, dashboards
 	$(BIN)/python -m tools.reference
 
 lock: ## resolve the dependencies again
@@ -52,4 +55,4 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup.sh
 packages:
 	@tools/packages.sh mosquitto mosquitto-clients chromium influxdb nginx postgresql openssl
 
-.PHONY: help run test check real crash bench reference lock clean packages
+.PHONY: help run test check real crash scoreboard bench reference lock clean packages

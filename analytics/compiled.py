@@ -3,8 +3,16 @@
 numba looks for a stale cache in the file of the function alone, while our passes are made of several
 files. So the cache lies in a folder named after the text of the whole package: after a change, of
 whichever file, a pass is compiled again.
+
+numba will not even read a cache where it cannot write. An installation that others may only read (an
+image with a read-only root, ``/opt``) is therefore warmed when it is made (``lifeline warm``), and each
+process works on a copy of that folder in the temporary directory, a megabyte or two.
 """
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +22,7 @@ import numba
 
 _config: Any = numba.config  # its settings are made at import, where no type checker sees them
 Function = TypeVar("Function", bound=Callable[..., Any])
+_passes: dict[str, Any] = {}
 
 
 def njit(function: Function) -> Function:
@@ -30,7 +39,17 @@ def njit(function: Function) -> Function:
         compiled = numba.njit(nogil=True)(function)
     finally:
         _config.CACHE_DIR = previous
+    _passes[f"{function.__module__}.{function.__qualname__}"] = compiled
     return cast(Function, compiled)
+
+
+def passes() -> dict[str, tuple[int, int]]:
+    """Return each pass imported so far, with how many of its forms came from disk, and were made."""
+    counts = {}
+    for name, compiled in sorted(_passes.items()):
+        stats = compiled.stats
+        counts[name] = (sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
+    return counts
 
 
 def _cache_folder() -> Path:
@@ -39,7 +58,26 @@ def _cache_folder() -> Path:
     for path in sorted(package.rglob("*.py")):
         digest.update(path.read_bytes())
     root = Path(_config.CACHE_DIR or package / "__pycache__")
-    return root / f"passes-{digest.hexdigest()}"
+    folder = root / f"passes-{digest.hexdigest()}"
+    return _copied(folder) if folder.is_dir() and not _writable(folder) else folder
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be made in ``folder`` and in what numba has made in it."""
+    return all(os.access(each, os.W_OK) for each in (folder, *folder.iterdir()) if each.is_dir())
+
+
+def _copied(folder: Path) -> Path:
+    """Return a copy of ``folder`` that this process may write to, and leaves nothing of behind."""
+    try:
+        place = Path(tempfile.mkdtemp(prefix="lifeline-passes-"))
+    except OSError:  # nowhere to write at all: compiled anew, as without a cache
+        return folder
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    shutil.copytree(folder, place / folder.name, copy_function=shutil.copy)
+    for each in (place / folder.name, *(place / folder.name).rglob("*")):
+        each.chmod(0o700 if each.is_dir() else 0o600)
+    return place / folder.name
 
 
 _CACHE = _cache_folder()

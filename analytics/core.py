@@ -21,6 +21,7 @@ from analytics.layout import (
     Verdict,
     make_findings,
 )
+from analytics.overload import Overload
 from analytics.plan import Level, Stream, input_indices, join_streams, plan_levels
 from analytics.silence import Silence, root_gateway
 from analytics.state import carry_over, sign, take_snapshot
@@ -62,6 +63,7 @@ class _House:
     tables: Tables
     levels: list[Level]
     silence: Silence
+    overload: Overload
     gateway: Int64s  # by channel; the number of gateways stands for none
     feeds: npt.NDArray[np.bool_]  # by channel: a feature reads it
     signatures: list[str]  # by channel: what its state means
@@ -103,35 +105,45 @@ class Core:
         return Judged(
             readings=_readings(house.catalogue, parts),
             changes=[entry.change for entry in ranked],
-            stored=self._count_by_gateway(batch.channel[kept]),
-            late=self._count_by_gateway(batch.channel[late]),
-            future=self._count_by_gateway(batch.channel[~kept]),
+            stored=self._count_by_gateway(batch.channel, kept),
+            late=self._count_by_gateway(batch.channel, late),
+            future=self._count_by_gateway(batch.channel, ~kept),
         )
 
     def tick(self, seq: int, tick: Tick) -> Judged:
         """Let time pass: silence, and the delays of channels that report on change."""
         self._used = True
-        ranked = self._tell_silence(seq, tick) + self._let_delays_pass(seq, tick)
-        nobody = np.zeros(len(self._house.catalogue.gateways), np.int64)
+        house = self._house
+        silence, overload = house.silence, house.overload
+        ranked = self._tell(seq, tick, silence, silence.advance(tick, house.tables.marks))
+        ranked += self._tell(seq, tick, overload, overload.advance())
+        ranked += self._let_delays_pass(seq, tick)
+        nobody = np.zeros(len(house.catalogue.gateways), np.int64)
         return Judged(
-            readings=_no_readings(self._house.catalogue),
+            readings=_no_readings(house.catalogue),
             changes=[entry.change for entry in ranked],
             stored=nobody,
             late=nobody,
             future=nobody,
         )
 
-    def _tell_silence(self, seq: int, tick: Tick) -> list[_Ranked]:
-        """Judge the silences that a tick has made longer, or that have ended."""
-        house = self._house
-        silence = house.silence
-        places, values = silence.advance(tick, house.tables.marks)
+    def refuse(self, gateway: int, frames: int) -> None:
+        """Take in that so many frames of a gateway were refused: it is heard, and overloaded."""
+        self._used = True
+        self._house.silence.hear([gateway], [])
+        self._house.overload.add(gateway, frames)
+
+    def _tell(
+        self, seq: int, tick: Tick, watched: Silence | Overload, news: tuple[Int64s, Float64s]
+    ) -> list[_Ranked]:
+        """Judge what a tick has changed of the faults ``watched``: places and values."""
+        places, values = news
         if not len(places):
             return []
-        told = silence.channels[places]
+        told = watched.channels[places]
         now_ns = np.full(len(told), tick.now_ns, np.int64)
         _, ranked = self._judge(STATE, 0, _columns(seq, told, now_ns, values, tick.now_ns), None)
-        silence.unsettled[places] = _unsettled(house.tables, told)
+        watched.unsettled[places] = _unsettled(self._house.tables, told)
         return ranked
 
     def _let_delays_pass(self, seq: int, tick: Tick) -> list[_Ranked]:
@@ -161,7 +173,7 @@ class Core:
             house.catalogue,
             house.tables,
             house.levels,
-            house.silence,
+            (house.silence, house.overload),
             house.signatures,
         )
         self._house = house
@@ -195,7 +207,11 @@ class Core:
         """Return all state in plain values and arrays, keyed by channel id inside."""
         house = self._house
         return take_snapshot(
-            house.catalogue, house.tables, house.levels, house.silence, house.signatures
+            house.catalogue,
+            house.tables,
+            house.levels,
+            (house.silence, house.overload),
+            house.signatures,
         )
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -207,7 +223,7 @@ class Core:
             house.catalogue,
             house.tables,
             house.levels,
-            house.silence,
+            (house.silence, house.overload),
             house.signatures,
         )
         self._house = house
@@ -282,9 +298,12 @@ class Core:
             streams.append(_stream(derived, verdict, good)._replace(root=made.root[good]))
         return parts
 
-    def _count_by_gateway(self, channels: Int32s) -> Int64s:
+    def _count_by_gateway(self, channels: Int32s, which: npt.NDArray[np.bool_]) -> Int64s:
         house = self._house
         gateways = len(house.catalogue.gateways)
+        if not which.any():
+            return np.zeros(gateways, np.int64)
+        channels = channels if which.all() else channels[which]
         return np.bincount(house.gateway[channels], minlength=gateways + 1)[:gateways]
 
 
@@ -296,8 +315,8 @@ def _build(catalogue: Catalogue) -> _House:
     feeds = np.zeros(len(catalogue.channels), np.bool_)
     for index in range(len(feeds)):
         feeds[input_indices(catalogue, index)] = True
-    tables, silence = build_tables(catalogue), Silence(catalogue)
-    return _House(catalogue, tables, levels, silence, gateway, feeds, sign(catalogue))
+    tables, silence, overload = build_tables(catalogue), Silence(catalogue), Overload(catalogue)
+    return _House(catalogue, tables, levels, silence, overload, gateway, feeds, sign(catalogue))
 
 
 def _whole_columns(batch: Batch) -> Columns:

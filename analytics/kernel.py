@@ -36,10 +36,12 @@ from analytics.layout import (
     Tables,
     Verdict,
 )
+from analytics.prefetch import prefetch
 from domain.readings import FLAG_FUTURE, FLAG_LATE
 
 _PASS, _UNKNOWN, _SUSPECT, _FAIL, _MISSING = 1, 2, 3, 4, 9
 _ITEMS = 5  # a reading and its four fault channels
+_AHEAD = 12  # readings: about as long as memory takes
 _NOISE_MASK = (1 << NOISE_READINGS) - 1
 
 
@@ -70,19 +72,59 @@ def judge_readings(
     one = np.uint64(1)
     zero = np.uint64(0)
 
-    for i in range(start, len(readings.channel)):
+    count = len(readings.channel)
+    new = mode <= DERIVED  # readings, not states or the passing of time
+    for i in range(start, count):
+        c = readings.channel[i]
+        channel = channels[c]
+        time_ns = readings.time_ns[i]
+        value = readings.value[i]
+        newest_ns = channel["newest_ns"]
+        if i + _AHEAD < count:
+            prefetch(channels, readings.channel[i + _AHEAD])
+        # Nearly every reading is the next one of a channel at rest, and well within its bounds. What
+        # follows for it is little, and done here; all else goes the long way below.
+        if (
+            new
+            and channel["awake"] == 0
+            and channel["fault_live"] == 0
+            and channel["behind_since_ns"] == 0
+            and channel["calm_low"] < value < channel["calm_high"]
+            and time_ns > newest_ns
+            and not readings.flags[i] & FLAG_FUTURE
+        ):
+            checks = channel["checks"]
+            good = channel["last_good"]
+            usual = True
+            if checks:
+                if checks & CHECK_CHANGE and not np.isnan(good):
+                    jump = abs(value - good)
+                    usual = jump <= channel["spike"] and jump <= channel["rate_per_ns"] * (
+                        time_ns - channel["last_good_ns"]
+                    )
+                if usual and checks & CHECK_FLAT:
+                    usual = channel["ladder"] < 0 and value != channel["flat_value"]
+                if usual:
+                    channel["previous"] = value
+                    if checks & CHECK_FLAT:
+                        channel["flat_since_ns"] = time_ns
+                        channel["flat_value"] = value
+            if usual:
+                tables.marks[c] = HEARD
+                channel["newest_ns"] = time_ns
+                channel["value"] = value
+                channel["quality"] = _PASS
+                channel["last_good"] = value
+                channel["last_good_ns"] = time_ns
+                continue
+
         if (
             found[0] + 2 * _ITEMS > len(changes)
             or found[1] + 2 * _ITEMS > len(rises.length)
             or free[0] < _ITEMS
         ):
             return i
-        c = readings.channel[i]
-        channel = channels[c]
-        time_ns = readings.time_ns[i]
-        value = readings.value[i]
         received_ns = readings.received_ns[i]
-        newest_ns = channel["newest_ns"]
         items = 0
         quality = _PASS
         judged = True
@@ -136,7 +178,7 @@ def judge_readings(
         else:
             quality = _UNKNOWN
 
-        if judged and mode <= DERIVED:
+        if judged and new:
             if restarted:
                 verdict.flags[i] |= FLAG_RESTARTED
                 channel["last_good"] = np.nan

@@ -33,16 +33,12 @@ FLAG_RESTARTED = 8
 CHECK_CHANGE, CHECK_FLAT = 1, 2
 FAULT_RANGE, FAULT_STUCK, FAULT_NOISE, FAULT_CLOCK = 1, 2, 4, 8
 
-# In the order of their use: a reading at rest needs the first two cache lines and no more.
+# In the order of their use: a reading at rest needs the first cache line, with checks the second.
 _CHANNEL_FIELDS = np.dtype(
     [
         ("newest_ns", "i8"),  # the watermark; 0: never a reading
-        ("quiet_low", "f8"),  # a value between these two exceeds no limit
-        ("quiet_high", "f8"),
-        ("fail_low", "f8"),
-        ("fail_high", "f8"),
-        ("suspect_low", "f8"),
-        ("suspect_high", "f8"),
+        ("calm_low", "f8"),  # a value between these two passes the range check and exceeds no limit
+        ("calm_high", "f8"),
         ("checks", "u1"),
         ("fault_live", "u1"),  # fault channels that are not at rest
         ("awake", "u1"),  # a limit is held, pending or counting
@@ -54,14 +50,24 @@ _CHANNEL_FIELDS = np.dtype(
         ("value", "f8"),  # of the newest reading
         ("last_good", "f8"),  # not a number: none yet
         ("last_good_ns", "i8"),
-        ("previous", "f8"),  # the reading before, where it was in range
         ("behind_since_ns", "i8"),  # received time of the first of a run of late readings; 0: none
+        # The second cache line: what the checks need.
+        ("previous", "f8"),  # the reading before, where it was in range
+        ("flat_since_ns", "i8"),
+        ("flat_value", "f8"),
         ("spike", "f8"),
         ("rate_per_ns", "f8"),
         ("gap_ns", "i8"),
-        ("flat_since_ns", "i8"),
-        ("flat_value", "f8"),
         ("flat_ns", "i8"),
+        ("ladder", "i4"),  # place in the ladders, -1: the tolerance is 0
+        ("log", "i4"),  # place in the logs, -1: at rest
+        # The others: what is beyond the usual.
+        ("quiet_low", "f8"),  # a value between these two exceeds no limit
+        ("quiet_high", "f8"),
+        ("fail_low", "f8"),
+        ("fail_high", "f8"),
+        ("suspect_low", "f8"),
+        ("suspect_high", "f8"),
         ("flat_tolerance", "f8"),
         ("restart_ns", "i8"),
         ("noise_bits", "i8"),
@@ -72,8 +78,6 @@ _CHANNEL_FIELDS = np.dtype(
         ("stuck_channel", "i4"),
         ("noise_channel", "i4"),
         ("clock_channel", "i4"),
-        ("ladder", "i4"),  # place in the ladders, -1: the tolerance is 0
-        ("log", "i4"),  # place in the logs, -1: at rest
     ],
     align=True,
 )

@@ -19,6 +19,7 @@ from domain.readings import Float64s, Int32s, Int64s
 from domain.time import NS_PER_S, seconds_to_ns
 
 _QUIET, _ON_CHANGE = 0, 1
+_AT_TICKS = (FaultKind.SILENT, FaultKind.OVERLOAD)  # their values are new at each tick
 
 # Silence is looked at with the ticks, each second: of a 100 Hz channel that sends each second, one
 # tick without a message would be a hundred missed intervals.
@@ -41,7 +42,7 @@ class Silence:
         self._which = np.array(on_change, np.int64) * _ON_CHANGE
         self._list_silent(catalogue)
         graded = [
-            channel.on_change and bool(channel.limits) and channel.fault is not FaultKind.SILENT
+            channel.on_change and bool(channel.limits) and channel.fault not in _AT_TICKS
             for channel in catalogue.channels
         ]
         self.on_change = np.flatnonzero(np.array(graded, np.bool_)).astype(np.int32)

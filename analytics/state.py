@@ -21,6 +21,7 @@ from analytics.layout import (
     Tables,
     make_logs,
 )
+from analytics.overload import Overload
 from analytics.plan import Level, input_indices
 from analytics.silence import Silence
 from analytics.tables import FAULT_LINKS, free_stack
@@ -39,11 +40,12 @@ def take_snapshot(
     catalogue: Catalogue,
     tables: Tables,
     levels: list[Level],
-    silence: Silence,
+    watched: tuple[Silence, Overload],
     signatures: list[str],
 ) -> dict[str, Any]:
     """Return all state in plain values and arrays; ``signatures`` are those of ``sign``."""
     channels = tables.channels
+    silence, overload = watched
     with_log = np.flatnonzero(channels["log"] >= 0)
     with_ladder = np.flatnonzero(channels["ladder"] >= 0)
     return {
@@ -61,6 +63,7 @@ def take_snapshot(
             for name, column in tables.logs._asdict().items()
         },
         "silence": silence.snapshot(catalogue, tables),
+        "overload": overload.snapshot(catalogue),
         "features": _save_features(catalogue, levels),
     }
 
@@ -70,7 +73,7 @@ def carry_over(
     catalogue: Catalogue,
     tables: Tables,
     levels: list[Level],
-    silence: Silence,
+    watched: tuple[Silence, Overload],
     signatures: list[str],
 ) -> Tables:
     """Take the state of ``saved`` into a house at rest; return its tables with the logs in place.
@@ -85,7 +88,9 @@ def carry_over(
     _carry_limits(saved["limits"], old, new, tables)
     _wake_faults(tables.channels)
     _carry_ladders(saved, old, new, tables)
+    silence, overload = watched
     silence.carry(saved["silence"], catalogue, old, new, tables.marks)
+    overload.carry(saved["overload"], catalogue, old, new)
     _carry_features(saved["features"], {saved["ids"][i] for i in old.tolist()}, catalogue, levels)
     return _carry_logs(saved, catalogue, old, new, tables)
 

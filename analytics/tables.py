@@ -36,7 +36,7 @@ FAULT_LINKS = {  # field of the parent's record that holds the fault channel's i
     "clock_channel": FAULT_CLOCK,
 }
 # Values of these come by the tick or by arrival, not by the sample: no gap says anything.
-_WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK)
+_WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK, FaultKind.OVERLOAD)
 
 
 def build_tables(catalogue: Catalogue) -> Tables:
@@ -155,6 +155,10 @@ def _fill_quiet_band(channels: Records, limits: Sequence[Sequence[Limit]]) -> No
     low = [[x.value for x in own if x.side is Side.LOW] for own in limits]
     channels["quiet_high"] = [min(values, default=np.inf) for values in high]
     channels["quiet_low"] = [max(values, default=-np.inf) for values in low]
+    high_ends = [channels[f"{name}_high"] for name in ("quiet", "suspect", "fail")]
+    low_ends = [channels[f"{name}_low"] for name in ("quiet", "suspect", "fail")]
+    channels["calm_high"] = np.minimum.reduce(high_ends)
+    channels["calm_low"] = np.maximum.reduce(low_ends)
 
 
 def _link_faults(channels: Records, catalogue: Catalogue) -> None:

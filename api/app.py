@@ -14,12 +14,23 @@ from api.metrics import MeasureRequests
 from api.openapi import describe_api
 from api.page import page_routes
 from api.ports import Ports
-from api.routers import alarms, catalogue, channels, events, facilities, gateways, health
+from api.routers import (
+    alarms,
+    audit,
+    catalogue,
+    channels,
+    events,
+    facilities,
+    frames,
+    gateways,
+    health,
+    webhooks,
+)
 from api.routers import unregistered as inbox
 from api.settings import ApiSettings
 
 PREFIX = "/api/v1"
-NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events)
+NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events, webhooks, audit)
 
 
 @asynccontextmanager
@@ -58,6 +69,7 @@ def create_app(
     for noun in NOUNS:
         api.include_router(noun.router)
     app.include_router(api)
+    app.include_router(frames.router, prefix=PREFIX)  # gateways have keys of their own
     app.include_router(health.router)
     app.router.routes.extend(page_routes())
     _describe(app)

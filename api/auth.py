@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from api.context import Here
+from api.context import Context, Here
 from api.errors import ApiError
-from api.ports import Key
+from api.ports import GatewayKey, Key
 
 SECRET_CHARS_MAX = 512
 WRITERS = frozenset({"operator", "admin"})
@@ -53,5 +53,33 @@ async def writer(here: Here, credentials: Credentials) -> Key:
     return key
 
 
+async def administrator(here: Here, credentials: Credentials) -> Key:
+    """Return the caller's key, which is an administrator's."""
+    if credentials is None:
+        raise _unauthorized("This needs an administrator's key.")
+    key = await _find(here, credentials)
+    if key.role != "admin":
+        raise ApiError(403, f"The role {key.role!r} may not see this.", "Use an admin's key.")
+    return key
+
+
+async def gateway_of(here: Context, gateway: str, credentials: Credentials) -> GatewayKey:
+    """Return the key that may push as ``gateway``; no person's key may, an admin's neither."""
+    if credentials is None:
+        raise _unauthorized("Pushing needs the gateway's key.")
+    secret = credentials.credentials
+    if not 0 < len(secret) <= SECRET_CHARS_MAX:
+        raise _unauthorized("This key is not known.", error="invalid_token")
+    key = await here.ports.gateway_keys.find_gateway_key(secret)
+    if key is not None and key.gateway == gateway:
+        return key
+    if key is not None or await here.ports.keys.find_key(secret) is not None:
+        raise ApiError(
+            403, "This key is not this gateway's.", "Use a key made by `lifeline gateway add`."
+        )
+    raise _unauthorized("This key is not known.", error="invalid_token")
+
+
 Reader = Depends(reader)
+Administrator = Annotated[Key, Depends(administrator)]
 Writer = Annotated[Key, Depends(writer)]

@@ -39,6 +39,7 @@ class Context:
         self.pictures = Pictures(ports.live, self.live_pool)
         self.hub = Hub(ports.store, self.encode, settings.stream_ring)
         self.listeners = 0
+        self.frames_reading = 0
         self._index: CatalogueIndex | None = None
 
     @property

@@ -123,7 +123,8 @@ async def _on_api_error(_: Request, error: Exception) -> Response:
 
 async def _on_refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101  registered for it alone
-    return problem(error.status, error.problem, error.remedy)
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
+    return problem(error.status, error.problem, error.remedy, headers=headers)
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """What stands before every route: bounds on bodies, and the headers of every answer."""
 
 import asyncio
+import re
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +12,7 @@ _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_PUSH = re.compile(r"/api/v1/gateways/[^/]*/frames")
 _HEADERS = {
     "Content-Security-Policy": _CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -39,16 +41,42 @@ class SecureHeaders:
         await self._app(scope, receive, with_headers)
 
 
-class _UnfitError(Exception):
+class UnfitError(Exception):
+    """A body that is not read on: ``answer`` is the status, what is wrong, and the remedy."""
+
     def __init__(self, status: int, detail: str, remedy: str) -> None:
         super().__init__(detail)
         self.answer = (status, detail, remedy)
 
 
+async def read_body(
+    scope: Scope, receive: Receive, bytes_max: int, timeout_s: float
+) -> bytes | None:
+    """Return the body; ``None`` where the caller has gone. Raises :class:`UnfitError`."""
+    announced = dict(scope["headers"]).get(b"content-length", b"0")
+    if announced.isdigit() and (len(announced) > 12 or int(announced) > bytes_max):
+        raise _too_large(bytes_max)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise UnfitError(408, "The body took too long to come.", "Send it at once.") from None
+
+
 class BoundedBody:
     """Reads the whole body before the route is asked: at most so many bytes, within so long.
 
-    Every body of this interface is small, so none needs to be streamed.
+    Every body of this interface is small, so none needs to be streamed; but for frames, which only
+    a gateway may send: that route reads them itself, once it knows who asks.
     """
 
     def __init__(self, app: ASGIApp, bytes_max: int, timeout_s: float) -> None:
@@ -58,12 +86,12 @@ class BoundedBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its body in hand, or answer 413 or 408."""
-        if scope["type"] != "http" or not _announces_body(scope):
+        if scope["type"] != "http" or not _announces_body(scope) or _is_push(scope):
             await self._app(scope, receive, send)
             return
         try:
-            body = await self._read(scope, receive)
-        except _UnfitError as unfit:
+            body = await read_body(scope, receive, self._bytes_max, self._timeout_s)
+        except UnfitError as unfit:
             await _refuse(send, *unfit.answer)
             return
         if body is None:  # the caller has gone
@@ -75,31 +103,15 @@ class BoundedBody:
 
         await self._app(scope, replay, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and (len(announced) > 12 or int(announced) > self._bytes_max):
-            raise self._too_large()
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        return None
-                    body += message.get("body", b"")
-                    if len(body) > self._bytes_max:
-                        raise self._too_large()
-                    if not message.get("more_body"):
-                        return bytes(body)
-        except TimeoutError:
-            raise _UnfitError(408, "The body took too long to come.", "Send it at once.") from None
 
-    def _too_large(self) -> _UnfitError:
-        return _UnfitError(
-            413,
-            f"The body is larger than {self._bytes_max} bytes.",
-            f"Send at most {self._bytes_max} bytes.",
-        )
+def _too_large(bytes_max: int) -> UnfitError:
+    return UnfitError(
+        413, f"The body is larger than {bytes_max} bytes.", f"Send at most {bytes_max} bytes."
+    )
+
+
+def _is_push(scope: Scope) -> bool:
+    return scope["method"] == "POST" and _PUSH.fullmatch(scope["path"]) is not None
 
 
 def _announces_body(scope: Scope) -> bool:

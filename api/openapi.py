@@ -20,6 +20,8 @@ _MEANINGS = {
     404: "There is no such thing.",
     409: "Not possible as things stand.",
     413: "The body is too large.",
+    415: "Nobody decodes this format.",
+    429: "This gateway sends more than it may.",
     422: "The request is not valid.",
     503: "Not now; try again.",
 }
@@ -35,6 +37,8 @@ def _refusals(path: str, method: str, operation: dict[str, Any]) -> dict[str, An
         statuses |= {404}
     if method == "post":
         statuses |= {403, 409, 413}
+    if path.endswith("/frames"):
+        statuses |= {415, 429}
     schema = {"$ref": "#/components/schemas/Problem"}
     content = {MEDIA_TYPE: {"schema": schema}}
     named = {str(s): {"description": _MEANINGS[s], "content": content} for s in sorted(statuses)}

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from prometheus_client import CollectorRegistry
 
 from domain.accounting import Accounts, Reject
-from domain.alarm import Alarm, CommandResult, Transition
+from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue, Channel, Text
 from domain.grade import Condition, Grade
 from domain.readings import Float64s, Int64s, Latest, UInt8s
@@ -20,11 +20,14 @@ T_co = TypeVar("T_co", covariant=True)
 class Refused(Exception):  # noqa: N818  a decision, not a defect
     """A request that the house refuses: ``status`` is HTTP's, ``remedy`` what to do about it."""
 
-    def __init__(self, status: int, problem: str, remedy: str = "") -> None:
+    def __init__(
+        self, status: int, problem: str, remedy: str = "", *, retry_after_s: int = 0
+    ) -> None:
         super().__init__(problem)
         self.status = status
         self.problem = problem
         self.remedy = remedy
+        self.retry_after_s = retry_after_s
 
 
 class Page(Protocol[T_co]):
@@ -219,6 +222,7 @@ class Check:
     name: str
     ok: bool
     detail: str = ""
+    vital: bool = True  # False: worth a look, and no reason to call the service unready
 
 
 class Health(Protocol):
@@ -247,6 +251,150 @@ class Keys(Protocol):
         """Return the key with this secret."""
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """An endpoint as it is. ``state``: starting, working, failing or disabled (it answered 410)."""
+
+    name: str
+    host: str
+    state: str
+    cursor: int
+    lag: int
+    waiting: int
+    oldest_ns: int
+    last_success_ns: int
+    failing_since_ns: int
+    last_error: str
+    last_error_ns: int
+    catching_up: bool
+    delivered: int
+    failures: int
+    superseded: int
+    dead_letters: int
+
+
+class DeadLetter(Protocol):
+    """A notice that an endpoint did not take while it took others."""
+
+    @property
+    def told(self) -> "ToldNotice": ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def first_tried_ns(self) -> int: ...
+    @property
+    def last_tried_ns(self) -> int: ...
+
+
+class ToldNotice(Protocol):
+    """A notice with its place in the outbox."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def notice(self) -> Notice: ...
+
+
+class Webhooks(Protocol):
+    """The endpoints that are told of alarms. All raise :class:`Refused` for an unknown name."""
+
+    async def states(self) -> Sequence[WebhookState]:
+        """Return every endpoint by name."""
+
+    async def dead_letters(self, name: str, cursor: str | None, limit: int) -> Page[DeadLetter]:
+        """Return an endpoint's dead letters, newest first."""
+
+    async def redeliver(self, name: str, notice_id: str) -> None:
+        """Send a dead letter again, once; raises :class:`Refused` where it fails again."""
+
+    async def test(self, name: str, author: str) -> int:
+        """Send a signed test and return the answer's status; raises :class:`Refused`."""
+
+
+class NoWebhooks:
+    """No endpoints at all."""
+
+    async def states(self) -> Sequence[WebhookState]:
+        """Return nothing."""
+        return []
+
+    async def dead_letters(self, name: str, cursor: str | None, limit: int) -> Page[DeadLetter]:
+        """Refuse: there is no such endpoint."""
+        del cursor, limit
+        raise unknown_webhook(name)
+
+    async def redeliver(self, name: str, notice_id: str) -> None:
+        """Refuse: there is no such endpoint."""
+        del notice_id
+        raise unknown_webhook(name)
+
+    async def test(self, name: str, author: str) -> int:
+        """Refuse: there is no such endpoint."""
+        del author
+        raise unknown_webhook(name)
+
+
+def unknown_webhook(name: str) -> Refused:
+    """Return the refusal of a name that no endpoint has."""
+    return Refused(404, f"There is no webhook {name[:64]!r}.", "GET /api/v1/webhooks")
+
+
+class GatewayKey(Protocol):
+    """A key of one gateway: it pushes frames and can do nothing else."""
+
+    @property
+    def gateway(self) -> str: ...
+    @property
+    def district(self) -> str: ...
+
+
+class GatewayKeys(Protocol):
+    """The keys that gateways have."""
+
+    async def find_gateway_key(self, secret: str) -> GatewayKey | None:
+        """Return the gateway's key with this secret."""
+
+
+class Intake(Protocol):
+    """Takes frames into the journal."""
+
+    @property
+    def formats(self) -> frozenset[str]:
+        """The payload formats that are decoded."""
+
+    async def push(self, gateway: str, district: str, payload_format: str, payload: bytes) -> int:
+        """Return the row of a frame once it is durable; raises :class:`Refused` 429 or 503."""
+
+
+class AuditEntry(Protocol):
+    """One act of one person."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def at_ns(self) -> int: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
+
+
+class Audit(Protocol):
+    """Who did what to what, and when."""
+
+    async def record(self, author: str, action: str, target: str, detail: str = "") -> None:
+        """Write down an act that was done; ``detail`` never holds a secret."""
+
+    async def audit(self, cursor: str | None, limit: int) -> Page[AuditEntry]:
+        """Return acts, newest first. A cursor it cannot read raises ``ValueError``."""
+
+
 @dataclass(frozen=True)
 class Ports:
     """Everything the interface is handed. ``registry`` is the process's metrics."""
@@ -259,5 +407,9 @@ class Ports:
     stream: Stream
     health: Health
     keys: Keys
+    gateway_keys: GatewayKeys
+    intake: Intake
+    audit: Audit
     alarm_text: Callable[[Alarm, Catalogue], Text]
+    webhooks: Webhooks = field(default_factory=NoWebhooks)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -269,13 +269,15 @@ class GatewayOut(Document):
 
 
 class FramesAccount(Document):
-    """received = decoded + duplicate + undecodable."""
+    """received = decoded + duplicate + undecodable + refused."""
 
     received: int
     decoded: int
     duplicate: int
     undecodable: int
     undecodable_by_reason: dict[str, int]
+    refused: int = Field(description="Over the gateway's limits: counted, and not kept.")
+    refused_by_reason: dict[str, int]
     balanced: bool
 
 
@@ -397,6 +399,7 @@ class CheckOut(Document):
     name: str
     ok: bool
     detail: str
+    vital: bool = Field(description="Whether the service is unready without it.")
 
 
 class ReadyOut(Document):
@@ -410,3 +413,20 @@ class LiveOut(Document):
     """Whether the process lives."""
 
     live: bool
+
+
+class FrameOut(Document):
+    """A frame that is safely taken: it will be judged, archived and counted."""
+
+    seq: int = Field(description="Its row in the journal.")
+
+
+class AuditOut(Document):
+    """Somebody did something."""
+
+    number: int
+    at: TimeText
+    author: str = Field(description="The name of the key, or the command line's user.")
+    action: str
+    target: str
+    detail: str

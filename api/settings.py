@@ -9,12 +9,15 @@ class ApiSettings:
 
     ``open_reads``: reads need no key (right on loopback only). The archive answers with
     ``archive_threads`` at a time; ``archive_waiting_max`` more may wait, others are told to come
-    back. A listener that does not take an event within ``send_timeout_s`` is cut off.
+    back. A pushed frame has at most ``frame_bytes_max``, and ``frames_reading_max`` of them may be
+    read at once. A listener that does not take an event within ``send_timeout_s`` is cut off.
     """
 
     open_reads: bool = True
     body_bytes_max: int = 64 * 1024
     body_timeout_s: float = 10.0
+    frame_bytes_max: int = 1 << 20
+    frames_reading_max: int = 64
     archive_threads: int = 2
     archive_waiting_max: int = 16
     archive_timeout_s: float = 20.0

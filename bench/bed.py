@@ -125,7 +125,7 @@ class Bed:
 
 
 @contextmanager
-def running_service(channels: int, gateways: int) -> Iterator[Bed]:
+def running_service(channels: int, gateways: int, **settings: object) -> Iterator[Bed]:
     """Run broker and service with a catalogue of so many channels, ready and warm."""
     with tempfile.TemporaryDirectory(prefix="lifeline-bench-") as name:
         folder = Path(name)
@@ -138,6 +138,7 @@ def running_service(channels: int, gateways: int) -> Iterator[Bed]:
                 "LIFELINE_HTTP_LISTEN": f"127.0.0.1:{http_port}",
                 "LIFELINE_DATA_DIR": str(data),
                 "LIFELINE_LOG_LEVEL": "warning",
+                **{f"LIFELINE_{name.upper()}": str(value) for name, value in settings.items()},
             }
             command = [sys.executable, "-m", "service", "serve"]
             service = Child("service", command, folder / "service.log", environment)

@@ -1,17 +1,21 @@
 """The measurements, each made once and only when a row asks for it."""
 
+import tempfile
 import time
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 
 from bench.archive import History, measure_history
 from bench.bed import Bed, running_service
 from bench.city import Load
 from bench.core import Quiet, measure_quiet
+from bench.influx import Lines, measure_ceiling, measure_lines
 from bench.latency import Latency, Mixed, measure_latency
 from bench.stages import Stages, measure_stages
 from bench.throughput import Passage, measure_broker_alone, measure_passages, median_of
 from domain.time import NS_PER_S
+from tests.servers.influx import InfluxServer
 
 CHANNELS, GATEWAYS = 2_000, 20
 RUNS = 3
@@ -104,6 +108,28 @@ class Lab:
     @cached_property
     def broker_json(self) -> float:
         return measure_broker_alone(_load(40_000, 0, ago_s=3_000))
+
+    @cached_property
+    def lines(self) -> Lines:
+        return measure_lines()
+
+    @cached_property
+    def influx_ceiling(self) -> float:
+        return measure_ceiling()
+
+    @cached_property
+    def influx(self) -> list[Passage]:
+        """Blocks of 100 samples through the service into an influxd of its own."""
+        self._stack.close()
+        self._beds = {}
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lifeline-bench-"))
+            server = InfluxServer(Path(folder))
+            server.start()
+            stack.callback(server.stop)
+            bed = stack.enter_context(running_service(CHANNELS, GATEWAYS, server.url("city")))
+            measure_passages(bed, _load(200, 100, ago_s=9_000), 1)
+            return measure_passages(bed, _load(20_000, 100, ago_s=5_000), RUNS)
 
     @cached_property
     def history(self) -> History:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.archive import DAY_S
 from bench.core import Quiet
+from bench.influx import influx_there
 from bench.lab import (
     CHANNELS,
     CITY_BLOCKS_PER_S,
@@ -238,4 +239,59 @@ def _quiet(quiet: Quiet) -> Measured:
         "limits and comparing, median of fresh batches of 20,000, range and flat line checks on",
         "cache misses on the channels' records where there are many; at few channels the checks and "
         "the columns around the compiled pass (quality, flags, counts by gateway).",
+    )
+
+
+@_row("line_protocol_ns_per_line", "A reading as a line of InfluxDB", "ns", at_most=70)
+def line_protocol(lab: Lab) -> Measured:
+    lines = lab.lines
+    return Measured(
+        lines.decimals_ns,
+        "values of two places, 2,000 channels in disorder, bodies of 10,000 lines, the least of 60; "
+        f"float32 samples, which need 16 or 17 digits, {lines.narrow_ns:.0f} ns; influxdb-client's "
+        f"Point {lines.point_ns:,.0f} ns",
+        "writing some 90 bytes: the digits of value and time, and the copy of the channel's prefix.",
+    )
+
+
+@_row("line_protocol_ratio_to_point", "Lines against influxdb-client's Point", "×", at_least=60)
+def line_protocol_ratio(lab: Lab) -> Measured:
+    lines = lab.lines
+    return Measured(lines.ratio, f"Point {lines.point_ns:,.0f} ns a line", "see the row before.")
+
+
+@_row(
+    "influx_ceiling_readings_per_s",
+    "InfluxDB by itself, prebuilt bodies",
+    "readings/s",
+    at_least=1,
+)
+def influx_ceiling(lab: Lab) -> Measured:
+    if not influx_there():
+        return Measured(0.0, "influxd is not installed: apt-get install influxdb", "not measured")
+    return Measured(
+        lab.influx_ceiling,
+        "one connection, bodies of 10,000 lines, 2,000 series, float32 samples",
+        "influxd's parser, index and write-ahead log (a sync a body).",
+    )
+
+
+@_row(
+    "influx_readings_per_s",
+    "Blocks of 100 samples, broker to InfluxDB",
+    "readings/s",
+    at_least=100_000,
+)
+def influx(lab: Lab) -> Measured:
+    if not influx_there():
+        return Measured(0.0, "influxd is not installed: apt-get install influxdb", "not measured")
+    middle = median_of(lab.influx)
+    reached = 100 * middle.archived_per_s
+    return Measured(
+        reached,
+        f"median of {RUNS} runs, {middle.archived_s:.1f} s until nothing was pending; the service used "
+        f"{middle.service_cores:.2f} cores",
+        f"the server: by itself it takes {number_text(lab.influx_ceiling)} readings/s, "
+        f"{lab.influx_ceiling / reached:.1f} × what came through, and shares the machine with broker, "
+        "service and sender.",
     )

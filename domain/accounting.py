@@ -1,7 +1,7 @@
 """The books of ingest: where every frame and every reading of a gateway went.
 
 Two units, and each balances per gateway:
-frames = decoded + duplicate + undecodable; readings in decoded frames = stored (of which late) +
+frames = decoded + duplicate + undecodable + refused; readings in decoded frames = stored (of which late) +
 unregistered + rejected + quarantined + pending.
 """
 
@@ -24,6 +24,7 @@ class Fate(StrEnum):
     DECODED = "decoded"
     DUPLICATE = "duplicate"
     UNDECODABLE = "undecodable"
+    REFUSED = "refused"  # before the journal: over the gateway's limits
     STORED = "stored"
     LATE = "late"  # of the stored and pending
     PENDING = "pending"  # judged, and on the way to the archive
@@ -33,19 +34,22 @@ class Fate(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a frame was undecodable, or a reading rejected or quarantined."""
+    """Why a frame was undecodable or refused, or a reading rejected or quarantined."""
 
     NONE = ""
     TOPIC = "topic"  # not one of ours, or of a gateway's
     FORMAT = "format"  # a payload format nobody decodes
-    OVERSIZE = "oversize"
+    OVERSIZE = "oversize"  # more than 1 MiB
     SYNTAX = "syntax"  # not JSON, not CBOR, cut short
     STRUCTURE = "structure"  # well formed, but not what the format says
     NAME = "name"  # not text, empty, longer than 128 characters
-    VALUE_TYPE = "value-type"
-    NOT_FINITE = "not-finite"
+    VALUE_TYPE = "value-type"  # neither a number nor a bool
+    NOT_FINITE = "not-finite"  # infinite, or no number (NaN)
+    UNIT = "unit"  # another than the channel's
     TIME = "time"  # unreadable, or out of the years 1970 to 2261
+    RATE = "rate"  # more frames or bytes than the gateway may send
     FUTURE = "future"  # more than 5 min ahead of the received time
+    ARCHIVE = "archive"  # judged, and then refused for good by the archive
 
 
 @dataclass(frozen=True, slots=True)

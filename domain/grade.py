@@ -55,6 +55,7 @@ class FaultKind(StrEnum):
     SILENT = "silent"
     CLOCK = "clock"
     NOISE = "noise"
+    OVERLOAD = "overload"  # of a gateway: it sends more than it may
 
 
 class Condition(StrEnum):
@@ -70,6 +71,7 @@ class Condition(StrEnum):
     SILENT = "silent"
     CLOCK = "clock"
     NOISE = "noise"
+    OVERLOAD = "overload"
 
     @property
     def is_fault(self) -> bool:

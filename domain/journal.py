@@ -7,6 +7,8 @@ together is a matter of speed and never of meaning.
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.accounting import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -57,7 +59,23 @@ class CatalogueChange:
     now_ns: int
 
 
-Record = Frame | Tick | Command | CatalogueChange
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Frames of one gateway that were refused before the journal, and why: only their number.
+
+    ``gateway`` is empty for topics that are none of ours; ``bytes`` are of topics and payloads. One
+    row stands for up to a second, or 256 frames of all gateways: so the books and the gateway's
+    overload stay a function of the rows.
+    """
+
+    gateway: str
+    reason: Reason
+    frames: int
+    bytes: int
+    now_ns: int
+
+
+Record = Frame | Tick | Command | CatalogueChange | Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ CONDITION_TEXT = {
     Condition.SILENT: Text("信号中断", "silent"),
     Condition.CLOCK: Text("时钟异常", "clock"),
     Condition.NOISE: Text("噪声过大", "noise"),
+    Condition.OVERLOAD: Text("上报超限", "overload"),
 }
 
 TRANSITION_TEXT = {
@@ -211,6 +212,13 @@ def _fault_detail(alarm: Alarm) -> Text:
             share = f"{alarm.value:.0%}"
             return Text(
                 f"最近 32 个读数中 {share} 异常", f"{share} of the last 32 readings are implausible"
+            )
+        case Condition.OVERLOAD:
+            count = format_value(alarm.value)
+            messages = "message" if alarm.value == 1 else "messages"
+            return Text(
+                f"上报超出限额，一秒内拒收 {count} 条报文",
+                f"it sends more than it may: {count} {messages} refused within a second",
             )
     return _clock_detail(alarm)
 

@@ -18,17 +18,23 @@ from domain.accounting import Account, Fate, Ingested, Reason, Reject, Sighting,
 from domain.catalogue import Catalogue
 from domain.journal import Frame
 from domain.readings import FLAG_FUTURE, Batch
-from domain.time import format_rfc3339
+from domain.time import NS_PER_S, format_rfc3339
 from ingest.columns import Columns
 from ingest.duplicates import DuplicateWindow
 from ingest.topics import Topic, TopicError, parse_topic
+from ingest.units import same_unit
 from ingest.wire import DECODERS, PAYLOAD_BYTES_MAX, Decoded, Decoder, Refusal
-from ingest.wire.decoded import REFUSALS_MAX
+from ingest.wire.decoded import REFUSALS_MAX, make_printable
 
 UNKNOWN_GATEWAYS_MAX = 1_000
 OTHER_GATEWAY = "other"
 SIGHTED_NAMES_MAX = 2_000
 """Names of one frame that are shown in the inbox, each; readings of further ones are but counted."""
+
+LISTED_PER_S = 100
+"""Entries of the quarantine within a second of received time, each gateway; all that is refused is
+counted, but a flood of nonsense must not keep the state database from its work."""
+LISTED_PER_S_IN_ALL = 1_000
 
 _EXCERPT_BYTES = 256
 _TOPIC_LENGTH_SHOWN = 512
@@ -70,6 +76,26 @@ class _Seen:
     last_seen_ns: int
     last_time_ns: int
     last_value: float
+
+
+@dataclass(slots=True)
+class _Listed:
+    """How many entries of the quarantine were made within one second of received time."""
+
+    second: int = 0
+    by_gateway: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+
+    def has_room(self, reject: Reject) -> bool:
+        """Count an entry; return False where its second has too many already."""
+        second = reject.received_ns // NS_PER_S
+        if second != self.second:
+            self.second, self.by_gateway, self.total = second, Counter(), 0
+        if self.total >= LISTED_PER_S_IN_ALL or self.by_gateway[reject.gateway] >= LISTED_PER_S:
+            return False
+        self.by_gateway[reject.gateway] += 1
+        self.total += 1
+        return True
 
 
 class _Step:
@@ -117,6 +143,7 @@ class Assembler:
     def __init__(self, catalogue: Catalogue) -> None:
         self._window = DuplicateWindow()
         self._unknown: dict[str, None] = {}
+        self._listed = _Listed()
         self.change_catalogue(catalogue)
 
     def change_catalogue(self, catalogue: Catalogue) -> None:
@@ -125,6 +152,8 @@ class Assembler:
         self._gateway_ids = [gateway.id for gateway in catalogue.gateways]
         self._channel_owner = [channel.gateway or "" for channel in catalogue.channels]
         self._channel_name = [channel.sent_as or "" for channel in catalogue.channels]
+        units = {quantity.id: quantity.unit for quantity in catalogue.quantities}
+        self._channel_unit = [units.get(channel.quantity, "") for channel in catalogue.channels]
         self._names = names
         self._routes: dict[str, _Route] = {}
 
@@ -141,6 +170,7 @@ class Assembler:
         batch = step.columns.batch()
         batch.heard, batch.status = list(step.heard), step.status
         self._quarantine_future(step, batch, first_seq, frames)
+        step.rejects = [reject for reject in step.rejects if self._listed.has_room(reject)]
         return batch, _close(step)
 
     def _take_data(
@@ -160,7 +190,24 @@ class Assembler:
             step.books[route.gateway, Unit.FRAMES, Fate.DUPLICATE, Reason.NONE] += 1
         else:
             step.decoded[route.gateway] += 1
+            step.readings[route.gateway] += decoded.reading_count
+            if decoded.units is not None:
+                self._refuse_other_units(route, decoded, decoded.units)
             _take_decoded(step, seq, frame, route, decoded)
+
+    def _refuse_other_units(self, route: _Route, decoded: Decoded, units: list[str]) -> None:
+        """Refuse the readings whose unit is another than their channel's."""
+        kept = []
+        for place, (name, sent) in enumerate(zip(decoded.names, units, strict=True)):
+            channel = route.channels.get(name)
+            own = self._channel_unit[channel] if channel is not None else ""
+            if not sent or not own or same_unit(sent, own):
+                kept.append(place)
+            else:
+                detail = f"the unit is {make_printable(sent)[:32]!r}, the channel's is {own!r}"
+                decoded.refuse(Reason.UNIT, detail, name)
+        if len(kept) < len(units):
+            decoded.keep(kept)
 
     def _take_other(self, step: _Step, seq: int, frame: Frame, route: _Route) -> None:
         """Take a status, or a frame of a topic or a format that is not ours."""
@@ -214,6 +261,10 @@ class Assembler:
             route.refusal = Refusal(Reason.FORMAT, detail)
         return route
 
+    def counted_as(self, gateway: str) -> str:
+        """Return the name that a gateway has in the books."""
+        return gateway if gateway in self._names or not gateway else self._count_unknown(gateway)
+
     def _count_unknown(self, gateway: str) -> str:
         if gateway in self._unknown:
             return gateway
@@ -257,12 +308,19 @@ class Assembler:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is remembered between steps: recent hashes, unknown gateways."""
-        return {"window": self._window.snapshot(), "unknown_gateways": list(self._unknown)}
+        return {
+            "window": self._window.snapshot(),
+            "unknown_gateways": list(self._unknown),
+            "listed": {"second": self._listed.second, "by_gateway": dict(self._listed.by_gateway)},
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take a snapshot back; raises ``ValueError`` where it is torn."""
         self._window.restore(snapshot["window"])
         self._unknown = dict.fromkeys(snapshot["unknown_gateways"])
+        listed = snapshot["listed"]
+        counts = Counter(listed["by_gateway"])
+        self._listed = _Listed(int(listed["second"]), counts, counts.total())
         self._routes = {}
 
 
@@ -285,7 +343,6 @@ def _names_by_gateway(catalogue: Catalogue) -> dict[str, _Names]:
 def _take_decoded(step: _Step, seq: int, frame: Frame, route: _Route, decoded: Decoded) -> None:
     """Take the readings and refusals of a decoded frame."""
     received_ns = frame.received_ns
-    step.readings[route.gateway] += decoded.reading_count
     step.columns.open_frame(seq, received_ns)
     sighted = 0
     for at in _order(decoded.times_ns):

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+from service.key_commands import gateway_app, keys_app
 from service.settings import ROOT, Settings, SettingsError, load_settings
-
-RECORDINGS = ("trout_creek_bridge_gauge", "metec_methane_stanford", "openlab_bridge_run_1")
 
 app = typer.Typer(
     help="Lifeline watches a city's bridges, tunnels, gas, drainage and lifts.",
@@ -19,6 +18,8 @@ app = typer.Typer(
 )
 catalogue_app = typer.Typer(help="The catalogue of facilities, channels and limits.")
 app.add_typer(catalogue_app, name="catalogue", no_args_is_help=True)
+app.add_typer(gateway_app, name="gateway", no_args_is_help=True)
+app.add_typer(keys_app, name="keys", no_args_is_help=True)
 
 Files = Annotated[list[Path], typer.Argument(help="Catalogue files (YAML).")]
 
@@ -62,6 +63,28 @@ def serve(
 
 
 @app.command()
+def scoreboard(
+    seeds: Annotated[
+        int, typer.Option(help="How many seeds each scenario is played at.", min=1)
+    ] = 20,
+    scenario: Annotated[str, typer.Option(help="Only those with this in their name.")] = "",
+) -> None:
+    """Play every scenario at many seeds, and print recall, precision and delay."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from service.scoreboard import board, is_good, scores, table  # noqa: PLC0415  heavy
+
+    console, every = Console(width=110), []
+    for one in scores(range(1, seeds + 1), scenario):
+        every.append(one)
+        for fault in (*one.missed, *one.wrong, *one.faulty):
+            console.print(f"{one.scenario}, seed {one.seed}: {fault}", highlight=False)
+    by_scenario, by_kind, total = board(every)
+    console.print(table(by_scenario, "By scenario"), table([*by_kind, total], "By kind"))
+    raise typer.Exit(0 if is_good(total) else 1)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where its data is kept.")] = Path(".lifeline"),
 ) -> None:
@@ -83,11 +106,43 @@ def simulate(
     wait_for: Annotated[
         str | None, typer.Option(help="An address that must answer before anything is sent.")
     ] = None,
+    passwords: Annotated[
+        Path | None, typer.Option(help="File with lines gateway:password, for a broker that asks.")
+    ] = None,
 ) -> None:
     """Send the demonstration city's telemetry: six hours of history, then at life's speed."""
-    from service.city import run_city  # noqa: PLC0415
+    from service.city import read_passwords, run_city  # noqa: PLC0415
+    from simulators.publisher import PublishError  # noqa: PLC0415
 
-    asyncio.run(run_city(mqtt_url, progress_file, wait_for))
+    try:
+        known = read_passwords(passwords) if passwords is not None else None
+        asyncio.run(run_city(mqtt_url, progress_file, wait_for, known))
+    except (PublishError, ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
+@app.command()
+def health(
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Ask whether it is of use, not only whether it lives.")
+    ] = False,
+) -> None:
+    """Ask the service that the settings describe how it is; exits with 1 where it is not well."""
+    from service.health import ask  # noqa: PLC0415
+
+    settings = _settings()
+    well, words = ask(settings.http_host, settings.http_port, "ready" if ready else "live")
+    typer.echo(words, err=not well)
+    raise typer.Exit(0 if well else 1)
+
+
+@app.command()
+def warm() -> None:
+    """Compile the judgement ahead of time: for an image, or for a read-only installation."""
+    from service.warm import warm as compile_all  # noqa: PLC0415
+
+    warmed = compile_all()
+    typer.echo(f"compiled {len(warmed.compiled)} passes, found {len(warmed.found)} on disk")
 
 
 @app.command()
@@ -132,15 +187,14 @@ def replay(
 @app.command()
 def real(
     data: Annotated[Path, typer.Option(help="Where the recordings' files lie.")],
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Recordings; all that are judged by default.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Recordings; all by default.")] = None,
 ) -> None:
     """Replay real recordings through mosquitto and the whole service, and judge the alarms."""
     from service.real import run_real  # noqa: PLC0415
     from simulators.recording import RecordingError  # noqa: PLC0415
 
-    folders = [ROOT / "recordings" / name for name in names or RECORDINGS]
+    every = sorted(path.parent for path in (ROOT / "recordings").glob("*/recording.yaml"))
+    folders = [ROOT / "recordings" / name for name in names] if names else every
     try:
         met = asyncio.run(run_real(folders, data))
     except RecordingError as error:

@@ -4,13 +4,13 @@ import asyncio
 import gc
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from alerting.outbox import OutboxConsumer, log_delivery
 from api.app import create_app, end_streams
@@ -18,10 +18,12 @@ from api.errors import problem
 from api.ports import Ports
 from api.settings import ApiSettings
 from domain.texts import alarm_text
+from domain.time import seconds_to_ns
 from ingest.newest import newest_time_ns
 from ingest.source import Source
-from service import pipeline
+from service import notify, pipeline
 from service.archiving import Archiver
+from service.auditing import Auditor
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.committing import Broadcast, Commands, Committer
@@ -29,21 +31,29 @@ from service.door import Door
 from service.evaluator import Evaluator
 from service.metrics import ServiceCollector
 from service.opening import StartError, Stores, open_stores
-from service.ports import LivePicture, ServiceHealth, StoreView
+from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
+from service.push import PushIntake
 from service.recovery import SnapshotKeeper
+from service.refusals import Refusals
+from service.retention import Retention
 from service.settings import Settings
 from service.standby import Standing, confirmed, take_the_lead
 from service.supervise import Supervisor
+from service.watching import SelfCollector, TimedThread, Watch
+from service.webhooks import Webhooks, open_webhooks
 from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.catalogue.revisions import CatalogueStore
+from storage.gateway_keys import GatewayKeyStore
 from storage.journal import Journal, JournalError
 from storage.keys import KeyStore
+from storage.outbox import waiting_notices
 from storage.state import StateAway
 
 REQUEST_PATIENCE_S = 5.0  # of a request with a database that is away
 FINISH_TIMEOUT_S = 10.0
+LOG_CONSUMER = "log"
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
@@ -63,7 +73,7 @@ class Judgement:
     committer: Committer
     broadcast: Broadcast
     keeper: SnapshotKeeper
-    thread: ThreadPoolExecutor
+    thread: TimedThread
 
 
 async def serve(settings: Settings) -> None:
@@ -102,8 +112,6 @@ async def _run(
     stack: AsyncExitStack,
 ) -> None:
     """Recover, and be the service until it is told to stop."""
-    requests = stores.state.hurried(REQUEST_PATIENCE_S)
-    keys = KeyStore(requests)
     await _guard(settings, KeyStore(stores.state))
     clock = _clock(settings, stores.journal)
     judgement = await _recover(settings, stores, standing, stack)
@@ -118,36 +126,74 @@ async def _run(
         lambda: evaluator.catalogue,
     )
     await catalogues.import_files()
+    webhooks = open_webhooks(
+        settings,
+        stores.state,
+        stack,
+        lambda: evaluator.catalogue,
+        WallClock().now_ns,
+        None if stores.shared is None else stores.shared.leadership.confirm,
+    )
+    judgement.committer.when_noticed(webhooks.wake)
     source = await stack.enter_async_context(_source(settings, clock, stores))
 
     _start_pipeline(supervisor, source, stores, judgement, clock)
+    webhooks.start(supervisor)
+    supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
+    health = _health(supervisor, source, stores, judgement, catalogues, webhooks)
+    watch = Watch(health, lambda: waiting_notices(stores.state))
+    supervisor.start("watch", watch.run())
+    registry = _registry(settings, stores, judgement, watch, webhooks)
+    app = _app(settings, stores, judgement, clock, catalogues, webhooks, health, registry)
+    await stack.enter_async_context(app.router.lifespan_context(app))
+    door.front.app = app
+    door.open()
+    told = notify.keep_told(lambda: door.is_open, lambda: not supervisor.failed)
+    supervisor.start("notify", told)
+    try:
+        await supervisor.wait()
+    finally:
+        notify.tell("STOPPING=1", "STATUS=stopping")
+        await _stop(supervisor, door, app, stores, judgement)
+
+
+def _app(
+    settings: Settings,
+    stores: Stores,
+    judgement: Judgement,
+    clock: Clock,
+    catalogues: Catalogues,
+    webhooks: Webhooks,
+    health: ServiceHealth,
+    registry: CollectorRegistry,
+) -> FastAPI:
+    """Return the HTTP interface; requests wait for a database that is away for a while only."""
+    state, evaluator = stores.state.hurried(REQUEST_PATIENCE_S), judgement.evaluator
     app = create_app(
         Ports(
             live=LivePicture(evaluator, clock),
-            store=StoreView(requests, evaluator, judgement.committer, judgement.archiver),
-            archive=stores.archive,
+            store=StoreView(state, evaluator, judgement.committer, judgement.archiver),
+            archive=ArchiveView(stores.archive),
             commands=Commands(stores.journal, judgement.committer, clock.now_ns),
             adoption=catalogues,
             stream=judgement.broadcast,
-            health=_health(supervisor, source, stores, judgement, catalogues),
-            keys=keys,
+            health=health,
+            keys=KeyStore(state),
+            gateway_keys=GatewayKeyStore(state),
+            intake=PushIntake(stores.journal, clock, settings.limits()),
+            audit=Auditor(state),
             alarm_text=alarm_text,
-            registry=_registry(stores, judgement),
+            webhooks=webhooks,
+            registry=registry,
         ),
         ApiSettings(open_reads=settings.open_reads),
     )
     app.add_exception_handler(StateAway, _state_away)
-    await stack.enter_async_context(app.router.lifespan_context(app))
-    door.front.app = app
-    door.open()
-    try:
-        await supervisor.wait()
-    finally:
-        await _stop(supervisor, door, app, stores, judgement)
+    return app
 
 
 def _standing(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Standing:
-    thread = ThreadPoolExecutor(1, "judge")
+    thread = TimedThread("judge")
     standing = Standing(stores, thread, archive_is_shared=settings.archive_is_shared)
     stack.callback(standing.archiver.close)
     stack.enter_context(thread)
@@ -165,6 +211,8 @@ async def _recover(
     store, archiver = AlarmStore(stores.state), standing.archiver
     broadcast = Broadcast()
     committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
+    archiver.refuse_with(refusals.take)
     keeper = SnapshotKeeper(
         stores.snapshots,
         stores.journal,
@@ -189,7 +237,7 @@ def _start_pipeline(
         leadership = stores.shared.leadership
         deliver = confirmed(leadership, deliver)
         supervisor.start("leadership", leadership.until_lost())
-    outbox = OutboxConsumer(AlarmStore(stores.state), "log", deliver)
+    outbox = OutboxConsumer(AlarmStore(stores.state), LOG_CONSUMER, deliver)
     judgement.committer.when_noticed(outbox.wake)
     evaluate = pipeline.evaluate(
         stores.journal,
@@ -216,6 +264,7 @@ def _health(
     stores: Stores,
     judgement: Judgement,
     catalogues: Catalogues,
+    webhooks: Webhooks,
 ) -> ServiceHealth:
     return ServiceHealth(
         lambda: source.connected,
@@ -224,17 +273,38 @@ def _health(
         judgement.archiver,
         AlarmStore(stores.state.hurried(0.0)).cursor,
         lambda: catalogues.activated,
-        None if stores.shared is None else stores.shared.leadership,
+        leadership=None if stores.shared is None else stores.shared.leadership,
+        others=webhooks.checks,
     )
 
 
-def _registry(stores: Stores, judgement: Judgement) -> CollectorRegistry:
+def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Clock) -> Retention:
+    return Retention(
+        stores.state, settings, lambda: [LOG_CONSUMER, *webhooks.consumers], clock.now_ns
+    )
+
+
+def _registry(
+    settings: Settings, stores: Stores, judgement: Judgement, watch: Watch, webhooks: Webhooks
+) -> CollectorRegistry:
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(
+        SelfCollector(
+            settings,
+            watch,
+            ledger=lambda: judgement.committer.ledger,
+            gateways=lambda: judgement.evaluator.gateways,
+            snapshot_age_s=lambda: judgement.keeper.age_s,
+            judged_s=lambda: judgement.thread.busy_s,
+        )
+    )
     registry.register(
         ServiceCollector(
             stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
         )
     )
+    registry.register(webhooks.collector())
     return registry
 
 
@@ -244,6 +314,7 @@ def _source(settings: Settings, clock: Clock, stores: Stores) -> Source:
         settings.mqtt_url.get_secret_value(),
         client_id=settings.mqtt_client_id,
         clock=clock.now_ns,
+        limits=settings.limits(),
         # A leader of before would throw the one of now out of the broker's session.
         may_connect=lambda: shared is None or shared.leadership.is_sure,
     )
@@ -251,8 +322,12 @@ def _source(settings: Settings, clock: Clock, stores: Stores) -> Source:
 
 async def _guard(settings: Settings, keys: KeyStore) -> None:
     """Keep the key of the first start; refuse to listen beyond loopback without any key."""
+    for file in settings.exposed_files():
+        log.warning("every user of this machine may read this secret: chmod o= it", file=file)
     if settings.admin_key is not None:
         await keys.ensure_admin_key(settings.admin_key.get_secret_value())
+    if settings.viewer_key is not None:
+        await _ensure_viewer(settings.viewer_key.get_secret_value(), keys)
     if not settings.open_reads and not await keys.keys():
         raise StartError(
             f"http_listen is {settings.http_listen}, beyond loopback, and there is no key: "
@@ -260,12 +335,20 @@ async def _guard(settings: Settings, keys: KeyStore) -> None:
         )
 
 
+async def _ensure_viewer(secret: str, keys: KeyStore) -> None:
+    try:
+        await keys.ensure_viewer_key(secret)
+    except ValueError as error:  # somebody has that secret already, and perhaps for more
+        raise StartError(f"LIFELINE_VIEWER_KEY: {error}; choose another") from None
+
+
 def _clock(settings: Settings, journal: Journal) -> Clock:
     if settings.clock == "wall":
         return WallClock()
     seq = journal.last_seq
     last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
-    return DataClock(newest_time_ns, time_of(last[-1]) if last else 0)
+    start_ns = time_of(last[-1]) if last else 0
+    return DataClock(newest_time_ns, start_ns, seconds_to_ns(settings.clock_jump_s))
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -312,7 +395,7 @@ async def _finish(supervisor: Supervisor, judgement: Judgement) -> None:
         return
     await supervisor.cancel("archive")
     try:
-        await judgement.archiver.flush()
+        await judgement.archiver.finish()
     except ArchiveError as error:
         log.error("not archived yet; the journal has it for the next start", error=str(error))
     # In the judging thread, because a step that was cut off there goes on to its end.

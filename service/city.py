@@ -5,6 +5,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from domain.time import NS_PER_S
@@ -15,13 +16,21 @@ NOTE_INTERVAL_S = 5.0
 LOOK_AGAIN_S = 0.1
 
 
-async def run_city(mqtt_url: str, progress_file: Path | None, wait_for: str | None) -> None:
-    """Send the city for ever; a later start goes on where the one before stopped."""
+async def run_city(
+    mqtt_url: str,
+    progress_file: Path | None,
+    wait_for: str | None,
+    passwords: Mapping[str, str] | None = None,
+) -> None:
+    """Send the city for ever; a later start goes on where the one before stopped.
+
+    ``passwords`` are the gateways' own, by id. Raises ``PublishError`` where the broker refuses one.
+    """
     since_ns = _stopped_at_ns(progress_file)
     _note(progress_file, since_ns, live=False)
     if wait_for is not None:
         await _answers(wait_for)
-    async with Publisher(mqtt_url) as publisher:
+    async with Publisher(mqtt_url, passwords) as publisher:
         city = Demonstration(time.time_ns())
         for message in city.backfill(since_ns):
             await publisher.publish(message)
@@ -32,6 +41,19 @@ async def run_city(mqtt_url: str, progress_file: Path | None, wait_for: str | No
             if time.monotonic() - noted_s > NOTE_INTERVAL_S and _is_present(message.time_ns):
                 noted_s = time.monotonic()
                 _note(progress_file, message.time_ns, live=True)
+
+
+def read_passwords(file: Path) -> dict[str, str]:
+    """Return passwords by gateway from lines ``gateway:password``; raises ``ValueError``."""
+    passwords: dict[str, str] = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        gateway, colon, password = line.partition(":")
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not colon or not gateway or not password:  # the line itself stays out of the message
+            raise ValueError(f"{file}:{number}: write gateway:password")
+        passwords[gateway] = password
+    return passwords
 
 
 def _is_present(time_ns: int) -> bool:

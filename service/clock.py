@@ -43,14 +43,20 @@ class WallClock:
 class DataClock:
     """Time as the readings tell it: it stands where the newest of them stands.
 
-    Each frame is stamped as received at that time. A jump of more than a day is believed when the
-    next frame that carries a time confirms it, so that one absurd time stamp does not end a replay;
-    the first time of all is believed as it is. Between two frames at most four ticks are made, on
-    whole seconds. ``start_ns`` is where the time stood when the service was last there.
+    Each frame is stamped as received at that time. A jump of more than ``jump_ns_max`` is believed
+    when the next frame that carries a time confirms it, so that one absurd time stamp does not end
+    a replay; the first time of all is believed as it is. Between two frames at most four ticks are
+    made, on whole seconds. ``start_ns`` is where the time stood when the service was last there.
     """
 
-    def __init__(self, newest_time_ns: Callable[[Frame], int | None], start_ns: int = 0) -> None:
+    def __init__(
+        self,
+        newest_time_ns: Callable[[Frame], int | None],
+        start_ns: int = 0,
+        jump_ns_max: int = JUMP_NS_MAX,
+    ) -> None:
         self._newest_time_ns = newest_time_ns
+        self._jump_ns_max = jump_ns_max
         self._now_ns = start_ns
         self._unconfirmed_ns: int | None = None
 
@@ -72,7 +78,7 @@ class DataClock:
         if self._now_ns == 0:
             self._now_ns = time_ns
             return
-        if time_ns - self._now_ns > JUMP_NS_MAX and not self._confirms(time_ns):
+        if time_ns - self._now_ns > self._jump_ns_max and not self._confirms(time_ns):
             self._unconfirmed_ns = time_ns
             return
         self._unconfirmed_ns = None
@@ -81,7 +87,7 @@ class DataClock:
 
     def _confirms(self, time_ns: int) -> bool:
         before_ns = self._unconfirmed_ns
-        return before_ns is not None and abs(time_ns - before_ns) <= JUMP_NS_MAX
+        return before_ns is not None and abs(time_ns - before_ns) <= self._jump_ns_max
 
     def _ticks(self, until_ns: int) -> Iterator[Tick]:
         tick_s, until_s = self._now_ns // NS_PER_S, until_ns // NS_PER_S

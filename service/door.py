@@ -85,6 +85,11 @@ class Door:
         if self._task is None:
             self._task = self._supervisor.start("http", self._server.serve([self._listener]))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it answers."""
+        return bool(self._server.started)
+
     async def close(self) -> None:
         """Answer who has asked, and no one else."""
         if self._task is not None and not self._task.done():

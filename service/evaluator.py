@@ -17,11 +17,10 @@ from analytics.core import Core
 from domain.accounting import Account, Accounts, Fate, Reject, Sighting, Unit
 from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue
-from domain.journal import CatalogueChange, Command, Frame, Record, Rows, Tick
+from domain.journal import CatalogueChange, Command, Frame, Record, Refusal, Rows, Tick
 from domain.readings import Batch, Int64s, Judged, Latest, Readings
 from ingest.assemble import Assembler
-
-SNAPSHOT_VERSION = 1
+from service.snapshot_versions import SNAPSHOT_VERSION, migrate
 
 
 @dataclass(slots=True)
@@ -144,6 +143,21 @@ class Evaluator:
             step.results.append(result)
         elif isinstance(record, CatalogueChange):
             self._change_catalogue(step, seq, record)
+        elif isinstance(record, Refusal):
+            self._refuse(step, record)
+
+    def _refuse(self, step: Step, refusal: Refusal) -> None:
+        """Count frames that were refused before the journal; their gateway lives, and too much."""
+        gateway = self._assembler.counted_as(refusal.gateway)
+        for account in (
+            Account(gateway, Unit.FRAMES, Fate.RECEIVED),
+            Account(gateway, Unit.FRAMES, Fate.REFUSED, refusal.reason),
+        ):
+            step.accounts[account] += refusal.frames
+        index = self.catalogue.gateway_index.get(gateway)
+        if index is not None:
+            self._core.refuse(index, refusal.frames)
+            self._gateways.setdefault(gateway, GatewayState()).heard_ns = refusal.now_ns
 
     def _change_catalogue(self, step: Step, seq: int, change: CatalogueChange) -> None:
         catalogue = self._load_catalogue(change.revision)
@@ -195,9 +209,11 @@ class Evaluator:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take a snapshot back; raises ``ValueError`` where it is of another version."""
-        if snapshot.get("version") != SNAPSHOT_VERSION:
-            raise ValueError(f"a snapshot of version {snapshot.get('version')} is not ours to read")
+        """Take a snapshot back, of this version or an earlier one.
+
+        Raises ``ValueError`` where it is none, ``NewerSnapshotError`` where it is of a later one.
+        """
+        snapshot = migrate(snapshot)
         revision = int(snapshot["revision"])
         self._use(self._load_catalogue(revision) if revision else Catalogue(revision=0))
         self._assembler.restore(snapshot["assembler"])

@@ -45,7 +45,16 @@ class ServiceCollector(Collector):
         yield _gauge("archived_row", "Number of the last row archived.", self._archiver.cursor)
         waiting = self._archiver.queued_rows
         yield _gauge("archive_queued_readings", "Readings waiting for the archive.", waiting)
-        yield _gauge("archive_behind", "1 while catching up.", float(self._archiver.behind))
+        archiver = self._archiver
+        yield _gauge("archive_behind", "1 while catching up.", float(archiver.behind))
+        away = archiver.away_since_s is not None
+        yield _gauge("archive_away", "1 while the archive does not take anything.", float(away))
+        yield _gauge("archive_lag_rows", "Journal rows that are not archived.", archiver.lag_rows)
+        yield _gauge("archive_lag_s", "Age of the oldest reading on its way.", archiver.lag_s)
+        yield _counter("archive_writes", "Writes that the archive took.", archiver.writes)
+        yield _counter("archive_errors", "Writes that failed.", archiver.errors)
+        yield _counter("archive_refused", "Readings refused for good.", archiver.refused)
+        yield _counter("archive_overflows", "Times that the queue was let go.", archiver.overflows)
 
     def _ingest(self) -> Metric:
         totals: dict[tuple[str, str, str], int] = {}
@@ -72,6 +81,10 @@ class ServiceCollector(Collector):
                 labels = [grade.word, str(instrument).lower()]
                 family.add_metric(labels, counts.get((grade, instrument), 0))
         return family
+
+
+def _counter(name: str, meaning: str, value: float) -> Metric:
+    return CounterMetricFamily(f"lifeline_{name}", meaning, value=value)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

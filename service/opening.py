@@ -1,13 +1,17 @@
 """The durable parts, opened as the settings name them."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+
+import structlog
 
 from service.settings import Settings
 from service.snapshot_table import SnapshotTable
 from service.snapshots import SnapshotFolder, Snapshots
-from storage.archive import Archive
+from storage.archive import Archive, ArchiveError
 from storage.archive.duck import DuckArchive
+from storage.installation import installation_name
 from storage.journal import Journal, SegmentJournal
 from storage.journal.postgres_journal import PostgresJournal
 from storage.leadership import Leadership
@@ -15,6 +19,7 @@ from storage.postgres import LoopThread
 from storage.state import StateEngine
 
 START_PATIENCE_S = 60.0  # with a database server that is still starting, too
+log = structlog.get_logger(__name__)
 
 
 class StartError(Exception):
@@ -51,7 +56,9 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
     journal = await _open_journal(settings)
     stack.push_async_callback(journal.close)
     state = await _open_state(settings, stack)
-    archive = _open_archive(settings)
+    archive = await _open_archive(settings, state)
+    if settings.archive_is_shared:
+        await connect_archive(archive)
     stack.callback(archive.close)
     return Stores(journal, state, archive, SnapshotFolder(settings.data_dir / "snapshots"))
 
@@ -59,6 +66,8 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
 async def _open_shared(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Open what is in PostgreSQL; nothing is written there before this instance leads."""
     state = await _open_state(settings, stack)
+    archive = await _open_archive(settings, state)
+    stack.callback(archive.close)
     url = settings.state_location()
     thread = LoopThread("postgres")
     stack.callback(thread.close)
@@ -73,8 +82,6 @@ async def _open_shared(settings: Settings, stack: AsyncExitStack) -> Stores:
         retain_age_s=settings.journal_age_s_max,
     )
     stack.push_async_callback(journal.close)
-    archive = _open_archive(settings)
-    stack.callback(archive.close)
     return Stores(journal, state, archive, SnapshotTable(state), Shared(leadership, journal))
 
 
@@ -92,5 +99,19 @@ async def _open_state(settings: Settings, stack: AsyncExitStack) -> StateEngine:
     return state
 
 
-def _open_archive(settings: Settings) -> Archive:
-    return DuckArchive.open(settings.archive_folder())
+async def _open_archive(settings: Settings, state: StateEngine) -> Archive:
+    url = settings.archive_server()
+    if url is None:
+        return DuckArchive.open(settings.archive_folder())
+    from storage.archive.influx import InfluxArchive  # noqa: PLC0415  not everybody needs it
+
+    return InfluxArchive.open(url, await installation_name(state), connect=False)
+
+
+async def connect_archive(archive: Archive) -> None:
+    """Reach a shared archive for its cursor; whoever stands by does so when it leads."""
+    try:
+        await asyncio.to_thread(archive.connect)
+    except ArchiveError as error:
+        # Alarms do not wait for an archive: what it misses meanwhile it gets from the journal.
+        log.error("the archive cannot be reached yet", error=str(error))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol, TypeVar
 
-from domain.journal import Frame, Record, Rows, Tick
+from domain.journal import Frame, Record, Refusal, Rows, Tick
 from domain.time import NS_PER_S
 from service.clock import Clock
 from service.evaluator import Evaluator, Step
@@ -24,6 +24,11 @@ class Gathered(Protocol):
     @property
     def frames(self) -> list[Frame]:
         """The frames, in order."""
+        ...
+
+    @property
+    def refusals(self) -> Sequence[Refusal]:
+        """What was refused meanwhile, beyond the gateways' limits."""
         ...
 
 
@@ -90,7 +95,7 @@ class Committer(Protocol):
 async def intake(source: Source[G], journal: Journal, clock: Clock) -> None:
     """Take frames from the source into the journal, for ever."""
     async for gathered in source.gathered():
-        await journal.append(clock.rows(gathered.frames))
+        await journal.append([*clock.rows(gathered.frames), *gathered.refusals])
         await source.settle(gathered)
 
 

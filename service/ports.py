@@ -1,29 +1,34 @@
 """What the HTTP interface is handed: the real parts, seen through its own Protocols."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.ports import AlarmFilter, Check
+from api.ports import AlarmFilter, Check, Refused
 from domain.accounting import Accounts
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue
 from domain.readings import Latest
+from domain.time import NS_PER_S, format_rfc3339
 from service.archiving import Archiver
 from service.clock import Clock
 from service.committing import Committer, books
 from service.evaluator import Evaluator
 from storage import alarmlist
 from storage.alarms import AlarmStore
-from storage.gateways import GatewayStatus
+from storage.archive import Archive, ArchiveError, Buckets, Series
 from storage.leadership import Leadership
 from storage.pages import Page
 from storage.state import StateAway, StateEngine
 
 ROWS_BEHIND_MAX = 100_000
 STATE_TIMEOUT_S = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 class LivePicture:
@@ -52,6 +57,20 @@ class LivePicture:
 
 AnyAlarmFilter = AlarmFilter | alarmlist.AlarmFilter
 FILTER_FIELDS = tuple(field.name for field in fields(alarmlist.AlarmFilter))
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """A gateway's own word, and when anything came from it.
+
+    ``online`` is ``None`` until it has said either; ``last_heard_ns`` is the received time of its
+    newest frame (0: none); ``since_ns`` when ``online`` became what it is.
+    """
+
+    gateway: str
+    online: bool | None
+    last_heard_ns: int
+    since_ns: int
 
 
 class StoreView(AlarmStore):
@@ -86,6 +105,35 @@ class StoreView(AlarmStore):
         ]
 
 
+class ArchiveView:
+    """The archive, whose errors are answers with a remedy."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    def read(self, channel_id: str, start_ns: int, end_ns: int, limit: int) -> Series:
+        """Return readings; raises ``Refused`` where the archive cannot be read."""
+        with self._as_answers():
+            return self._archive.read(channel_id, start_ns, end_ns, limit)
+
+    def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
+        """Return figures; raises ``Refused`` where the archive cannot be read."""
+        with self._as_answers():
+            return self._archive.read_buckets(channel_id, start_ns, end_ns, bucket_ns)
+
+    @contextmanager
+    def _as_answers(self) -> Iterator[None]:
+        try:
+            yield
+        except ArchiveError as error:
+            log.warning("archive_read_failed", error=str(error))
+            raise Refused(
+                503,
+                "The archive cannot be read at the moment; alarms and newest readings go on.",
+                "Try again in a few seconds; /health/ready says since when the archive is away.",
+            ) from None
+
+
 class ServiceHealth:
     """How the service is, in checks that an operator can act on."""
 
@@ -98,6 +146,7 @@ class ServiceHealth:
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
         leadership: Leadership | None = None,
+        others: Callable[[], list[Check]] = list,
     ) -> None:
         self._broker_connected = broker_connected
         self._failed_tasks = failed_tasks
@@ -106,6 +155,7 @@ class ServiceHealth:
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
         self._leadership = leadership
+        self._others = others
 
     def live(self) -> bool:
         """Return False where only a restart helps."""
@@ -119,11 +169,12 @@ class ServiceHealth:
         return [
             Check("broker", connected, "connected" if connected else "not connected"),
             Check("judgement", behind < ROWS_BEHIND_MAX, f"{behind} journal rows to judge"),
-            Check("archive", not self._archiver.behind, f"{self._archiver.queued_rows} waiting"),
+            self._archive(),
             await self._state(),
             self._catalogue(),
             *self._lead(),
             Check("tasks", not failed, ", ".join(failed) or "all running"),
+            *self._others(),
         ]
 
     def _lead(self) -> list[Check]:
@@ -132,6 +183,17 @@ class ServiceHealth:
             return []
         words = f"leading, epoch {lead.epoch}" if lead.is_sure else "the lease is not renewed"
         return [Check("leadership", lead.is_sure, words)]
+
+    def _archive(self) -> Check:
+        archiver = self._archiver
+        rows = f"{archiver.lag_rows} journal rows behind"
+        if archiver.away_since_s is not None:
+            since = format_rfc3339(int(archiver.away_since_s) * NS_PER_S)
+            words = f"away since {since}, {rows}: {archiver.last_error}"
+            return Check("archive", ok=False, detail=words)
+        if archiver.behind:
+            return Check("archive", ok=False, detail=f"catching up, {rows}")
+        return Check("archive", ok=True, detail=f"{archiver.queued_rows} waiting")
 
     def _catalogue(self) -> Check:
         activated = self._catalogue_activated()

@@ -23,18 +23,19 @@ from rich.table import Table
 
 from domain.grade import Grade
 from domain.readings import Float64s, Int64s
-from domain.time import NS_PER_S, format_rfc3339, parse_rfc3339
+from domain.time import format_rfc3339, parse_rfc3339, seconds_to_ns
 from service.broker import broker_command, find_mosquitto
+from service.changes import Change, Span, spans_of
 from service.children import Child
 from service.replay import Sent, publish_recording
-from service.verdict import Change, Evidence, Finding, Span, judge, spans_of
+from service.score import Score, belongs, score
+from service.verdict import Evidence, Finding, judge
 from simulators.recording import Recording, open_recording
 
 START_TIMEOUT_S = 60.0
 SETTLE_TIMEOUT_S = 300.0
 PAGE = 1000
 POINTS_MAX = 20_000
-TRUTH_TAIL_NS = 1_200 * NS_PER_S  # what is released outlasts its release
 
 console = Console(width=170)
 
@@ -47,13 +48,20 @@ class Replayed:
     sent: Sent
     books: dict[str, dict[str, Any]]
     findings: list[Finding]
+    score: Score
     alarm_lines: list[str]
     seconds: float
 
     @property
-    def balanced(self) -> bool:
-        """Whether every reading sent is accounted for, and every one stored is in the archive."""
+    def met(self) -> bool:
+        """Whether all that is expected is met, and every reading sent is accounted for."""
         return all(finding.met for finding in self.findings)
+
+    @property
+    def stored(self) -> int:
+        """How many readings are stored."""
+        stored: int = sum(book["readings"]["stored"] for book in self.books.values())
+        return stored
 
 
 class Api:
@@ -99,7 +107,8 @@ async def run_real(folders: Sequence[Path], data: Path) -> bool:
         console.print(f"\n[bold]{one.recording.name.en}[/] · {one.recording.name.zh}")
         for line in one.alarm_lines:
             console.print("  ", line, highlight=False)
-    return all(one.balanced for one in replayed)
+    console.print(_summary(replayed))
+    return all(one.met for one in replayed)
 
 
 async def _replay(recording: Recording) -> Replayed:
@@ -115,7 +124,9 @@ async def _replay(recording: Recording) -> Replayed:
         evidence = _evidence(api, recording)
         findings = [judge(one, evidence) for one in recording.document.expect]
         findings += _accounting(sent, books)
-        return Replayed(recording, sent, books, findings, _alarm_lines(evidence), seconds)
+        figures = score(evidence.changes, evidence.truths, evidence.tail_ns)
+        lines = _alarm_lines(evidence)
+        return Replayed(recording, sent, books, findings, figures, lines, seconds)
 
 
 @contextmanager
@@ -128,6 +139,7 @@ def _service(recording: Recording, folder: Path) -> Iterator[tuple[Api, str]]:
         "LIFELINE_HTTP_LISTEN": f"127.0.0.1:{http_port}",
         "LIFELINE_DATA_DIR": str(folder / "data"),
         "LIFELINE_CATALOGUE": json.dumps([str(recording.catalogue_file)]),
+        "LIFELINE_CLOCK_JUMP_S": str(recording.document.clock_jump_s),
         "LIFELINE_LOG_LEVEL": "warning",
     }
     with ExitStack() as stack:
@@ -183,7 +195,8 @@ def _evidence(api: Api, recording: Recording) -> Evidence:
             if item["facility"] == facility and item["quantity"] == quantity
         ]
 
-    return Evidence(changes, recording.truths(), series, channels_of)
+    tail_ns = seconds_to_ns(recording.document.tail_s)
+    return Evidence(changes, recording.truths(), series, channels_of, tail_ns)
 
 
 def _transitions(api: Api) -> Iterator[dict[str, Any]]:
@@ -256,9 +269,9 @@ def _truth_words(span: Span, evidence: Evidence) -> str:
         f"{truth.note} ({format_rfc3339(truth.start_ns)} to {format_rfc3339(truth.end_ns)})"
         for truth in evidence.truths
         if truth.kind == kind
-        and truth.subject in (span.channel, span.facility)
+        and belongs(span.channel, truth.subject)
         and truth.start_ns <= end_ns
-        and span.start_ns <= truth.end_ns + TRUTH_TAIL_NS
+        and span.start_ns <= truth.end_ns + evidence.tail_ns
     ]
     return f"truth: {'; '.join(notes)}" if notes else ""
 
@@ -273,6 +286,31 @@ def _table(replayed: Sequence[Replayed]) -> Table:
             for finding in one.findings
         ]
         table.add_row(one.recording.name.en, _fates(one), "\n".join(marks), f"{one.seconds:.1f}")
+    return table
+
+
+def _summary(replayed: Sequence[Replayed]) -> Table:
+    table = Table(title="Summary")
+    for heading in (
+        "Recording", "Messages", "Sent", "Stored", "Found", "Outside", "Faults", "Other faults",
+        "Median delay", "Met", "Seconds",
+    ):  # fmt: skip
+        table.add_column(heading, justify="left" if heading == "Recording" else "right")
+    for one in replayed:
+        figures, delay_s = one.score, one.score.delay_median_s
+        table.add_row(
+            one.recording.folder.name,
+            str(one.sent.frames),
+            str(one.sent.readings),
+            str(one.stored),
+            f"{figures.found}/{figures.stretches}",
+            str(len(figures.outside_ns)),
+            f"{figures.faults_found}/{figures.faults}",
+            str(figures.other_faults),
+            "–" if delay_s is None else f"{delay_s:.0f} s",
+            f"{sum(finding.met for finding in one.findings)}/{len(one.findings)}",
+            f"{one.seconds:.1f}",
+        )
     return table
 
 

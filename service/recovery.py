@@ -17,6 +17,7 @@ from domain.catalogue import Catalogue
 from domain.journal import Rows
 from service.evaluator import Evaluator
 from service.pipeline import Sink
+from service.snapshot_versions import NewerSnapshotError
 from service.snapshots import Snapshots
 from storage.journal import JournalError
 from storage.state import StateError
@@ -56,12 +57,14 @@ def restore(
     """Return an evaluator that stands at or before row ``seq_max``.
 
     Without a snapshot it begins before the first row; raises ``RecoveryError`` where that row is
-    no longer kept.
+    no longer kept, and where a later version of the program wrote the snapshot.
     """
     for snapshot in snapshots.newest(seq_max):
         evaluator = Evaluator(load_catalogue)
         try:
             evaluator.restore(snapshot)
+        except NewerSnapshotError as error:
+            raise RecoveryError(str(error)) from None
         except (ValueError, KeyError, TypeError) as error:
             log.error("snapshot unusable, taking the one before", error=str(error))
             continue
@@ -72,6 +75,19 @@ def restore(
             f"{first_seq}; restore a backup of the data directory, snapshots and journal together"
         )
     return Evaluator(load_catalogue)
+
+
+def archive_begin(cursor: int, snapshots: Snapshots, journal: Journal) -> int:
+    """Return the row that an archive goes on after; ``cursor`` is its own.
+
+    A new archive beside a journal that has let its first rows go begins at the oldest snapshot:
+    what was before is not in it.
+    """
+    oldest = snapshots.oldest()
+    if cursor or journal.first_seq <= 1 or not oldest:
+        return cursor
+    log.warning("the archive is new, and begins in the middle of the journal", after_row=oldest)
+    return oldest
 
 
 def run_again(evaluator: Evaluator, journal: Journal, committed_seq: int, archive: Sink) -> None:
@@ -107,8 +123,14 @@ class SnapshotKeeper:
         self._cursors = cursors  # the least row that every consumer has taken
         self._interval_s = interval_s
         self._taken_s = time.monotonic()
+        self._written_s = self._taken_s
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self.last_seq = 0
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since a snapshot was last written; since the start before the first."""
+        return time.monotonic() - self._written_s
 
     def due(self, evaluator: Evaluator) -> bool:
         """Whether it is time for a snapshot."""
@@ -127,6 +149,7 @@ class SnapshotKeeper:
     def _write(self, snapshot: dict[str, Any]) -> None:
         try:
             self._snapshots.write(snapshot)
+            self._written_s = time.monotonic()
             self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
         except (OSError, SQLAlchemyError, StateError, JournalError) as error:
             log.error("snapshot not written; the journal is kept for it", error=str(error))

@@ -1,13 +1,15 @@
 """Settings: one TOML file, and environment variables of the same names (LIFELINE_…)."""
 
 import json
+import math
 import os
 import socket
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,6 +19,10 @@ from pydantic_settings import (
 )
 
 from ingest.broker_url import BrokerUrl
+from ingest.groups import PAYLOAD_BYTES_WHOLE
+from ingest.limits import Allowance, Limits
+from service.secret_files import SecretFiles, exposed_files, is_secret
+from service.webhook_settings import WebhookSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,14 +32,23 @@ class SettingsError(Exception):
     """The settings make no sense; the message names each that is wrong, and the remedy."""
 
 
+class GatewayLimit(BaseModel, extra="forbid"):
+    """Limits of one gateway; what is left out is as for all. 0 is no limit."""
+
+    frames_per_s: float | None = Field(None, ge=0)
+    bytes_per_s: float | None = Field(None, ge=0)
+    frames_burst: float | None = Field(None, ge=0)
+    bytes_burst: float | None = Field(None, ge=0)
+
+
 class Settings(BaseSettings):
     """Everything the service can be told. The environment wins over the file."""
 
-    model_config = SettingsConfigDict(env_prefix="LIFELINE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="LIFELINE_", env_ignore_empty=True, extra="forbid")
 
     mqtt_url: SecretStr = Field(
         SecretStr("mqtt://127.0.0.1:1883"),
-        description="The broker: mqtt[s]://[user:password@]host:port",
+        description="The broker: mqtt[s]://[user:password@]host:port[?ca=&cert=&key=]",
     )
     mqtt_client_id: str = Field(
         "lifeline", description="The identity of the persistent session at the broker"
@@ -61,7 +76,9 @@ class Settings(BaseSettings):
         None, description="What this instance is called by one that stands by; default: host:port"
     )
     archive_url: SecretStr | None = Field(
-        None, description="duckdb:///folder; default: data_dir/archive"
+        None,
+        description="duckdb:///folder, influxdb[s]://[user:password@]host:port/database or "
+        "influxdb2[s]://token@host:port/organisation/bucket; default: data_dir/archive",
     )
     catalogue: Annotated[list[Path], NoDecode] = Field(
         default_factory=list,
@@ -72,10 +89,57 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         None, description="Becomes an admin key of the HTTP interface at the first start"
     )
+    viewer_key: SecretStr | None = Field(
+        None, description="Becomes a key that may only read: for Prometheus"
+    )
+    gateway_frames_per_s: float = Field(
+        2_000.0, ge=0, description="Frames that a gateway may send for long; 0 is no limit"
+    )
+    gateway_frames_burst: float = Field(
+        200_000.0, ge=0, description="And how many at once, as after an outage; 0 is no limit"
+    )
+    gateway_bytes_per_s: float = Field(
+        16_777_216.0, ge=0, description="Bytes of payload that a gateway may send for long"
+    )
+    gateway_bytes_burst: float = Field(
+        2_147_483_648.0, ge=0, description="And how many at once, as after an outage"
+    )
+    gateway_limits: dict[str, GatewayLimit] = Field(
+        default_factory=dict,
+        description="Other limits for single gateways, by id: frames_per_s, frames_burst, "
+        "bytes_per_s, bytes_burst",
+    )
     clock: Literal["wall", "data"] = Field(
         "wall", description="'data' takes time from the readings: for recordings and simulation"
     )
+    clock_jump_s: float = Field(
+        86_400.0,
+        gt=0,
+        description="How far a data clock leaps ahead on the word of one frame; further takes two",
+    )
     snapshot_interval_s: float = Field(60.0, gt=0, description="Between two snapshots of the core")
+    webhooks: list[WebhookSettings] = Field(
+        default_factory=list,
+        description="Endpoints that are told of alarms: [[webhooks]] tables, or a JSON list; see "
+        "[webhooks](webhooks.md)",
+    )
+    public_url: str = Field(
+        "", description="Where links in webhooks lead, such as https://lifeline.example"
+    )
+    outbox_days: float = Field(
+        30.0, gt=0, description="Notices that all consumers are done with are kept so long, in days"
+    )
+    outbox_days_max: float = Field(
+        365.0, gt=0, description="And those that somebody still waits for so long at most, in days"
+    )
+    transitions_days: float | None = Field(
+        None,
+        gt=0,
+        description="Ended alarms and their transitions are kept so long; default: always",
+    )
+    audit_days: float | None = Field(
+        None, gt=0, description="The audit is kept so long, in days; default: always"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least")
 
     @classmethod
@@ -87,11 +151,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources, the strongest first: arguments, environment, the TOML file."""
+        """Return the sources, the strongest first.
+
+        They are arguments, environment, the files of secrets it names, and the TOML file.
+        """
         del dotenv_settings, file_secret_settings
         file = os.environ.get("LIFELINE_SETTINGS")
         toml = TomlConfigSettingsSource(settings_cls, Path(file) if file else None)
-        return init_settings, env_settings, toml
+        return init_settings, env_settings, SecretFiles(settings_cls), toml
 
     @property
     def http_host(self) -> str:
@@ -108,6 +175,41 @@ class Settings(BaseSettings):
         """Whether reading needs no key: on loopback only."""
         return self.http_host in LOOPBACK
 
+    def limits(self) -> Limits:
+        """Return what gateways may send; with the data's clock, whatever they like."""
+        if self.clock == "data":  # time runs otherwise there, and nobody else is to be protected
+            return Limits()
+        default = GatewayLimit(
+            frames_per_s=self.gateway_frames_per_s,
+            bytes_per_s=self.gateway_bytes_per_s,
+            frames_burst=self.gateway_frames_burst,
+            bytes_burst=self.gateway_bytes_burst,
+        ).model_dump()
+        own = {
+            name: _allowance({**default, **limit.model_dump(exclude_none=True)})
+            for name, limit in self.gateway_limits.items()
+        }
+        return Limits(_allowance(default), own)
+
+    def exposed_files(self) -> list[str]:
+        """Return the files of secrets that every user of this machine may read."""
+        return exposed_files(type(self), os.environ, self._other_secret_files())
+
+    def _other_secret_files(self) -> Iterator[str]:
+        file = os.environ.get("LIFELINE_SETTINGS", "")
+        if file:
+            named = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+            if any(is_secret(field) for name, field in self.fields() if name in named):
+                yield file
+        key = BrokerUrl.parse(self.mqtt_url.get_secret_value()).key_file
+        if key:
+            yield key
+
+    @classmethod
+    def fields(cls) -> list[tuple[str, Any]]:
+        """Return the settings by name."""
+        return list(cls.model_fields.items())
+
     @field_validator("catalogue", mode="before")
     @classmethod
     def _split(cls, files: Any) -> Any:
@@ -122,6 +224,15 @@ class Settings(BaseSettings):
         if not colon or not host or not port.isdecimal() or int(port) > 65_535:
             raise ValueError(f"write host:port, such as 127.0.0.1:8080, not {listen!r}")
         return listen
+
+    @field_validator("webhooks")
+    @classmethod
+    def _check_webhooks(cls, webhooks: list[WebhookSettings]) -> list[WebhookSettings]:
+        names = [webhook.name for webhook in webhooks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"a webhook's name is there twice: {', '.join(twice)}")
+        return webhooks
 
     @field_validator("mqtt_url")
     @classmethod
@@ -158,8 +269,13 @@ class Settings(BaseSettings):
     def _check_archive(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             scheme, _, place = url.get_secret_value().partition("://")
-            if scheme != "duckdb" or not place:
-                raise ValueError(f"no archive {scheme!r} here; write duckdb:///folder")
+            if scheme.startswith("influxdb"):
+                _check_influx(url.get_secret_value())
+            elif scheme != "duckdb" or not place:
+                raise ValueError(
+                    "write duckdb:///folder, influxdb://host:port/database or "
+                    "influxdb2://token@host:port/organisation/bucket"
+                )
         return url
 
     @property
@@ -187,6 +303,32 @@ class Settings(BaseSettings):
         if self.archive_url is None:
             return self.data_dir / "archive"
         return Path(self.archive_url.get_secret_value().partition("://")[2])
+
+    def archive_server(self) -> str | None:
+        """Return the URL of the archive's server; None where it is embedded."""
+        url = self.archive_url.get_secret_value() if self.archive_url is not None else ""
+        return url if url.startswith("influxdb") else None
+
+
+def _check_influx(url: str) -> None:
+    from storage.archive import ArchiveError  # noqa: PLC0415  heavy
+    from storage.archive.influx_url import InfluxUrl  # noqa: PLC0415
+
+    try:
+        InfluxUrl.parse(url)
+    except ArchiveError as error:
+        raise ValueError(str(error)) from None
+
+
+def _allowance(numbers: dict[str, float]) -> Allowance:
+    """Return the limits of a gateway; 0 becomes infinity, and a burst holds a second at least."""
+    given = {name: value or math.inf for name, value in numbers.items()}
+    return Allowance(
+        given["frames_per_s"],
+        given["bytes_per_s"],
+        max(given["frames_burst"], given["frames_per_s"]),
+        max(given["bytes_burst"], given["bytes_per_s"], float(PAYLOAD_BYTES_WHOLE)),
+    )
 
 
 def load_settings(**given: object) -> Settings:

@@ -27,6 +27,10 @@ class SnapshotTable:
         self._patient = state
         self._state = state.hurried(PATIENCE_S)
 
+    def oldest(self) -> int:
+        """Return the row of the oldest snapshot; 0 where there is none."""
+        return next(iter(self._seqs()), 0)
+
     def write(self, snapshot: dict[str, Any]) -> None:
         """Write a snapshot durably under its ``seq``, in place of one that is there."""
         seq, data = int(snapshot["seq"]), encode(snapshot)

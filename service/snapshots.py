@@ -62,6 +62,10 @@ def _as_descr(descr: Any) -> Any:
 class Snapshots(Protocol):
     """Where snapshots are kept, by the journal row they stand at. All of it blocks."""
 
+    def oldest(self) -> int:
+        """Return the row of the oldest snapshot; 0 where there is none."""
+        ...
+
     def write(self, snapshot: dict[str, Any]) -> None:
         """Write a snapshot durably under its ``seq``."""
         ...
@@ -89,6 +93,10 @@ class SnapshotFolder:
 
     def _path(self, seq: int) -> Path:
         return self._folder / f"{seq:020d}.snapshot"
+
+    def oldest(self) -> int:
+        """Return the row of the oldest snapshot; 0 where there is none."""
+        return next(iter(self._seqs()), 0)
 
     def write(self, snapshot: dict[str, Any]) -> None:
         """Write a snapshot durably under its ``seq``."""

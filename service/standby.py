@@ -8,7 +8,6 @@ runs after every restart, with almost nothing left to do.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -17,9 +16,10 @@ from domain.alarm import Notice
 from service.archiving import Archiver
 from service.door import Door
 from service.evaluator import Evaluator
-from service.opening import Shared, Stores
-from service.recovery import RecoveryError, restore, run_again
+from service.opening import Shared, Stores, connect_archive
+from service.recovery import RecoveryError, archive_begin, restore, run_again
 from service.supervise import Supervisor
+from service.watching import TimedThread
 from storage.alarms import AlarmStore
 from storage.catalogue.revisions import CatalogueStore
 from storage.journal import JournalRetired
@@ -34,15 +34,13 @@ log = structlog.get_logger(__name__)
 class Standing:
     """An evaluator on its way to the committed row, and the archive that takes its readings."""
 
-    def __init__(
-        self, stores: Stores, thread: ThreadPoolExecutor, *, archive_is_shared: bool
-    ) -> None:
+    def __init__(self, stores: Stores, thread: TimedThread, *, archive_is_shared: bool) -> None:
         self._stores = stores
         self._store = AlarmStore(stores.state)
         self._catalogues = CatalogueStore(stores.state)
         self._archive_is_shared = archive_is_shared
         self.thread = thread
-        self.archiver = Archiver(stores.archive, self._stand_at, stores.journal.read_span)
+        self.archiver = Archiver(stores.archive, self._for_archive, stores.journal.read_span)
         self._evaluator: Evaluator | None = None
 
     @property
@@ -61,8 +59,10 @@ class Standing:
     async def finish(self) -> tuple[Evaluator, int]:
         """Come to the committed row; return the evaluator, and that row."""
         committed_seq = await self._store.cursor()
+        if self._archive_is_shared and self._stores.shared is not None:
+            await connect_archive(self._stores.archive)
         evaluator = await self._in_thread(self._begun, committed_seq)
-        if self._archive_is_shared:
+        if self._archive_is_shared and self._stores.archive.cursor < evaluator.seq:
             self.archiver.expect(evaluator.seq)
         await self._in_thread(
             run_again, evaluator, self._stores.journal, committed_seq, self.archiver
@@ -77,6 +77,10 @@ class Standing:
         stores = self._stores
         return restore(stores.snapshots, self._catalogues.load, seq, stores.journal.first_seq)
 
+    def _for_archive(self, seq: int) -> Evaluator:
+        stores = self._stores
+        return self._stand_at(archive_begin(seq, stores.snapshots, stores.journal))
+
     def _begun(self, seq: int) -> Evaluator:
         if self._evaluator is None:
             self._evaluator = self._begin(seq)
@@ -86,10 +90,10 @@ class Standing:
         """Return an evaluator at or before ``seq`` from which the archive lacks nothing."""
         stores = self._stores
         archived_seq = stores.archive.cursor
-        if self._archive_is_shared or archived_seq >= seq:
+        if not stores.archive.ready or archived_seq >= seq:
             return self._stand_at(seq)
         try:
-            return self._stand_at(archived_seq)
+            return self._for_archive(archived_seq)
         except RecoveryError:
             if stores.shared is None:
                 raise

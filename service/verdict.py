@@ -4,6 +4,7 @@ Each check of ``recording.yaml``'s ``expect`` is a small function here; a new ki
 more. All times are event times.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +12,9 @@ from typing import Any
 from domain.grade import Grade
 from domain.readings import Float64s, Int64s
 from domain.time import format_rfc3339, parse_rfc3339, seconds_to_ns
+from service.changes import RAISING, Change
+from service.score import Score, score
 from simulators.recording import Truth
-
-RAISING = ("raised", "risen", "reactivated")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A transition of a replay, as the API told it."""
-
-    alarm_id: str
-    channel: str
-    facility: str
-    quantity: str
-    kind: str
-    instrument: bool
-    grade: Grade
-    previous_grade: Grade
-    active: bool
-    time_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +25,7 @@ class Evidence:
     truths: Sequence[Truth]
     series: Callable[[str], tuple[Int64s, Float64s]]
     channels_of: Callable[[str, str], Sequence[str]]
+    tail_ns: int = 0
 
     def conditions(self, channel: str) -> list[Change]:
         """Return the changes of a channel's condition alarms."""
@@ -54,18 +40,6 @@ class Finding:
     words: str
 
 
-@dataclass(slots=True)
-class Span:
-    """An alarm was active from ``start_ns`` to ``end_ns`` (None: to the end of the replay)."""
-
-    channel: str
-    facility: str
-    instrument: bool
-    peak: Grade
-    start_ns: int
-    end_ns: int | None = None
-
-
 Check = Callable[[dict[str, Any], Evidence], Finding]
 
 
@@ -75,7 +49,7 @@ def judge(expectation: dict[str, Any], evidence: Evidence) -> Finding:
     if check is None:
         raise ValueError(f"no check {expectation['check']!r}; there are {', '.join(CHECKS)}")
     finding = check(expectation, evidence)
-    subject = expectation.get("channel") or expectation.get("facility")
+    subject = expectation.get("channel") or expectation.get("facility") or "all"
     return Finding(finding.met, f"{subject} {finding.words}")
 
 
@@ -192,6 +166,42 @@ def _found(expectation: dict[str, Any], evidence: Evidence) -> Finding:
     return Finding(met, f"{words} ({', '.join(map(format_rfc3339, outside)) or 'none'})")
 
 
+def _scored(expectation: dict[str, Any], evidence: Evidence) -> Finding:
+    """Check the figures of ``service/score.py``, of a part of the recording where one is named."""
+    figures = score(
+        evidence.changes,
+        evidence.truths,
+        evidence.tail_ns,
+        subject=expectation.get("channel") or expectation.get("facility") or "",
+        besides=expectation.get("besides", ()),
+        start_ns=parse_rfc3339(expectation["start"]) if "start" in expectation else 0,
+        end_ns=parse_rfc3339(expectation["end"]) if "end" in expectation else 2**63 - 1,
+    )
+    delay_s = figures.delay_median_s
+    met = (
+        figures.found >= expectation.get("found_min", figures.stretches)
+        and len(figures.outside_ns) <= expectation.get("episodes_outside_max", 0)
+        and figures.faults_found >= expectation.get("faults_found_min", figures.faults)
+        and figures.other_faults <= expectation.get("other_faults_max", 0)
+        and (delay_s or 0.0) <= expectation.get("delay_median_s_max", math.inf)
+    )
+    part = f"{expectation['part']}: " if "part" in expectation else ""
+    return Finding(met, part + score_words(figures))
+
+
+def score_words(figures: Score) -> str:
+    """Return a score in words."""
+    outside = ", ".join(map(format_rfc3339, figures.outside_ns[:4])) or "none"
+    delay_s = figures.delay_median_s
+    delay = "" if delay_s is None else f", median delay {delay_s:.0f} s"
+    return (
+        f"{figures.found} of {figures.stretches} stretches found{delay}; "
+        f"{len(figures.outside_ns)} episodes outside ({outside}); "
+        f"{figures.faults_found} of {figures.faults} faults found, "
+        f"{figures.other_faults} other faults"
+    )
+
+
 def _first_visible(
     expectation: dict[str, Any], evidence: Evidence, truths: Sequence[Truth], tail_ns: int
 ) -> list[int]:
@@ -218,25 +228,6 @@ def _episodes(changes: Sequence[Change]) -> list[int]:
     return starts
 
 
-def spans_of(changes: Sequence[Change]) -> list[Span]:
-    """Return when each alarm was active, and how bad it was then, in order of their starts."""
-    spans: list[Span] = []
-    running: dict[str, Span] = {}
-    for change in changes:
-        span = running.get(change.alarm_id)
-        if change.active and span is None:
-            running[change.alarm_id] = span = Span(
-                change.channel, change.facility, change.instrument, change.grade, change.time_ns
-            )
-            spans.append(span)
-        elif change.active and span is not None:
-            span.peak = max(span.peak, change.grade)
-        elif span is not None:
-            span.end_ns = change.time_ns
-            del running[change.alarm_id]
-    return sorted(spans, key=lambda span: span.start_ns)
-
-
 def _span(start_ns: int, end_ns: int) -> str:
     return f"{format_rfc3339(start_ns)} to {format_rfc3339(end_ns)}"
 
@@ -253,4 +244,5 @@ CHECKS: dict[str, Check] = {
     "graded": _graded,
     "fault": _fault,
     "found": _found,
+    "scored": _scored,
 }

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -37,8 +37,8 @@ class PublishError(Exception):
 class Publisher:
     """Connections to one broker, made as gateways turn up; an asynchronous context.
 
-    ``url`` is ``mqtt[s]://[user:password@]host:port``. Without a user in it each gateway goes by
-    its own id, with its password from ``passwords`` where there is one.
+    ``url`` is ``mqtt[s]://[user:password@]host:port[?ca=file]``. Without a user in it each gateway
+    goes by its own id, with its password from ``passwords`` where there is one.
     """
 
     def __init__(self, url: str, passwords: Mapping[str, str] | None = None) -> None:
@@ -109,7 +109,8 @@ class _Link:
             unquote(parts.password) if parts.password else passwords.get(gateway),
         )
         if secure:
-            self._client.tls_set_context(ssl.create_default_context())
+            authority = parse_qs(parts.query).get("ca", [None])[-1]
+            self._client.tls_set_context(ssl.create_default_context(cafile=authority))
         self._client.max_inflight_messages_set(UNDER_WAY_MAX + STATUS_RESERVE)
         self._client.will_set(self._status_topic, b"offline", qos=1, retain=True)
         self._under_way: set[int] = set()

@@ -15,7 +15,6 @@ from domain.alarm import Alarm, Notice, Transition
 from storage import tables
 from storage.accounts import add_accounts, read_accounts
 from storage.alarmlist import AlarmFilter, page_of_alarms, read_alarm, write_alarms
-from storage.gateways import GatewayStatus, read_statuses, write_statuses
 from storage.inbox import Inboxed, add_sightings, forget_name, page_of_inbox
 from storage.outbox import OutboxRow, add_notices, mark_done, pending_notices
 from storage.pages import Page
@@ -41,7 +40,6 @@ class Commit:
     accounts: Accounts = field(default_factory=Counter)
     rejects: Sequence[Reject] = ()
     sightings: Sequence[Sighting] = ()
-    gateways: Sequence[GatewayStatus] = ()
 
 
 @dataclass(slots=True)
@@ -116,10 +114,6 @@ class AlarmStore:
         """Take a name out of the inbox; it comes back when it is sent again."""
         await forget_name(self._engine, gateway, name)
 
-    async def gateways(self) -> list[GatewayStatus]:
-        """Return the gateways' statuses by gateway id."""
-        return await read_statuses(self._engine)
-
     async def outbox(self, consumer: str, limit: int) -> list[OutboxRow]:
         """Return the next notices that ``consumer`` has not done, oldest first."""
         return await pending_notices(self._engine, consumer, limit)
@@ -165,7 +159,6 @@ async def _write(
     numbers.reject = await add_rejects(connection, commit.rejects, numbers.reject)
     await add_accounts(connection, commit.accounts)
     await add_sightings(connection, commit.sightings)
-    await write_statuses(connection, commit.gateways)
     return written
 
 

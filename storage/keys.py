@@ -17,6 +17,7 @@ from storage import tables
 from storage.state import StateEngine, upsert
 
 ADMIN_NAME = "admin"
+VIEWER_NAME = "viewer"
 
 _rows = tables.api_keys
 
@@ -93,9 +94,16 @@ class KeyStore:
 
         A changed setting replaces the secret of before.
         """
+        await self._ensure(ADMIN_NAME, secret, Role.ADMIN)
+
+    async def ensure_viewer_key(self, secret: str) -> None:
+        """Make ``secret`` (``LIFELINE_VIEWER_KEY``) that of somebody who only reads; likewise."""
+        await self._ensure(VIEWER_NAME, secret, Role.VIEWER)
+
+    async def _ensure(self, name: str, secret: str, role: Role) -> None:
         found = await self.find_key(secret)
-        if found is None or found.role is not Role.ADMIN:
-            await self.add_key(ADMIN_NAME, secret, Role.ADMIN)
+        if found is None or found.role is not role:
+            await self.add_key(name, secret, role)
 
 
 async def _put(connection: AsyncConnection, row: dict[str, str]) -> None:

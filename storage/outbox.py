@@ -60,3 +60,10 @@ async def mark_done(engine: StateEngine, consumer: str, number: int) -> None:
     """Note that ``consumer`` has done everything up to ``number``; it never goes back."""
     row = {"consumer": consumer, "number": number}
     await engine.write(lambda connection: upsert(connection, _cursors, [row], rising="number"))
+
+
+async def waiting_notices(engine: StateEngine) -> dict[str, int]:
+    """Return how many notices each consumer has still to deliver."""
+    newest = select(func.coalesce(func.max(_rows.c.number), 0)).scalar_subquery()
+    found = await engine.fetch(select(_cursors, newest.label("newest")))
+    return {row.consumer: max(0, row.newest - row.number) for row in found}

@@ -210,7 +210,12 @@ class StateEngine:
             try:
                 await asyncio.to_thread(migrate, parsed)
                 break
-            except (CommandError, DBAPIError, PostgresError, OSError) as error:
+            except CommandError as error:
+                raise StateError(
+                    f"{parsed!r} has the schema of a later version of Lifeline ({error}): start "
+                    "that version again, or restore a backup that was made before the upgrade"
+                ) from error
+            except (DBAPIError, PostgresError, OSError) as error:
                 if is_away(error) and time.monotonic() < deadline_s:
                     await asyncio.sleep(pause_s)
                     continue

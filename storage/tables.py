@@ -152,15 +152,6 @@ inbox = Table(
     Index(None, "last_seen_ns", "gateway", "channel_name"),
 )
 
-gateway_status = Table(
-    "gateway_status",
-    metadata,
-    Column("gateway", String, primary_key=True),
-    Column("online", Boolean),
-    Column("last_heard_ns", BigInteger, nullable=False),
-    Column("since_ns", BigInteger, nullable=False),
-)
-
 api_keys = Table(
     "api_keys",
     metadata,
@@ -198,6 +189,59 @@ adoptions = Table(
     Column("gateway", String, primary_key=True),
     Column("sent_as", String, primary_key=True),
     Column("document", LargeBinary, nullable=False),
+)
+
+# Notices that an endpoint never took while it took others: for people to look at, and to send again.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("consumer", String, primary_key=True),
+    Column("notice_id", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("first_tried_ns", BigInteger, nullable=False),
+    Column("last_tried_ns", BigInteger, nullable=False),
+    Index(None, "consumer", "number"),
+)
+
+# Endpoints that answered 410, by the digest of the address that did.
+disabled_webhooks = Table(
+    "disabled_webhooks",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("url_digest", String, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+)
+
+gateway_keys = Table(
+    "gateway_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("gateway", String, nullable=False),
+    Column("district", String, nullable=False),
+    Column("digest", String, nullable=False, unique=True),
+    Column("made_at_ns", BigInteger, nullable=False),
+    Index(None, "gateway", "made_at_ns"),
+)
+
+# One row, id 1: the name by which this installation's cursor is known where archives are shared.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String, nullable=False),
+)
+
+# Keys that the archive refused for good: each is moved in the books once, whatever is repeated.
+refused_readings = Table(
+    "refused_readings",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("time_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Index(None, "number"),
 )
 
 # PostgreSQL only: the number of each writer's last write, see storage/marks.py.

@@ -8,6 +8,7 @@ import pytest
 import typer
 import yaml
 
+from domain.accounting import Reason
 from ingest.wire import DECODERS
 from service.__main__ import app
 from service.catalogues import feature_faults
@@ -15,7 +16,7 @@ from service.settings import ROOT, Settings
 from service.verdict import CHECKS
 from simulators.recording import RecordingDocument
 from storage.catalogue.build import load_catalogue
-from tools.reference import TABLES, written
+from tools.reference import EXAMPLES, TABLES, written
 
 RECEIVED_NS = 1_790_000_000_000_000_000
 SKIPPED = {".venv", ".git", "node_modules"}
@@ -158,9 +159,24 @@ def test_decisions_are_numbered_and_listed():
     pages = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
     listed = LINK.findall((folder / "README.md").read_text(encoding="utf-8"))
     assert [path.name for path in pages] == listed
-    for number, path in enumerate(pages, 1):
-        assert path.name.startswith(f"{number:04d}-")
+    numbers = [int(path.name[:4]) for path in pages]
+    assert len(set(numbers)) == len(numbers)
+    for number, path in zip(numbers, pages, strict=True):
         assert path.read_text(encoding="utf-8").startswith(f"# {number}. ")
+
+
+def test_every_format_has_examples_and_is_told():
+    assert set(EXAMPLES) == set(DECODERS)
+    for name, payloads in EXAMPLES.items():
+        for payload in payloads:
+            decoded = DECODERS[name](payload, RECEIVED_NS, None)
+            assert decoded.undecodable is None
+            assert decoded.reading_count > 0
+
+
+def test_every_reason_is_told():
+    told = code_of(ROOT / "docs" / "payloads.md").splitlines()
+    assert {reason.value for reason in Reason if reason} <= set(told)
 
 
 def test_files_that_documents_name_exist():

@@ -1,18 +1,30 @@
-"""Writes the tables in docs/ that come from the code: settings, and the parameters of features.
+"""Writes what comes from the code: tables in docs/, payloads, the settings' example, dashboards.
 
 ``python -m tools.reference`` writes them; a test holds that they are up to date.
 """
 
+import inspect
+import json
 import math
+import re
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from analytics.features import KINDS
 from analytics.features.protocol import Parameter
+from domain.accounting import Reason
+from domain.readings import FLAG_RECEIVED_TIME
+from domain.time import format_rfc3339
+from ingest.wire import DECODERS, Decoded
 from service.settings import ROOT, Settings
+from service.webhook_settings import WebhookSettings
+from tools import dashboards
 
 BEGIN = "<!-- {name}: written by `make reference`, from the code -->"
 END = "<!-- end of {name} -->"
@@ -74,9 +86,98 @@ def _range(parameter: Parameter) -> str:
     return " ".join(bounds) or "any number"
 
 
+def webhooks_table() -> str:
+    """Return a table of the settings of one webhook."""
+    rows = [
+        f"| `{name}` | {_webhook_default(field)} | {field.description}{_choices(field)} |"
+        for name, field in WebhookSettings.model_fields.items()
+    ]
+    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
+
+
+def _webhook_default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "must be given"
+    return "" if value is None or value == [] else f"`{value}`"
+
+
+# Written by hand after each format's specification; what they are read as comes from the decoders.
+EXAMPLES: dict[str, tuple[bytes, ...]] = {
+    "json": (
+        b'{"ts": "2026-09-21T21:00:00.5+08:00", "values": {"D1": 12.4, "pump": true}}',
+        b'[{"ts": 1789995600000, "values": {"D1": 12.4}}, {"values": {"D1": null, "T1": 21.5}}]',
+    ),
+    "block": (
+        bytes.fromhex(
+            "a4616e6241316274301b18d75783af8320006264741a009896806176d8554c0ad7233c0ad7a33c0ad723bc"
+        ),
+    ),
+    "senml": (
+        (
+            b'[{"bn": "bridge:", "bt": 1789995600.5, "n": "D1", "u": "mm", "v": 12.4},'
+            b' {"n": "D1", "t": -0.01, "u": "mm", "v": 12.3}, {"n": "pump", "vb": true},'
+            b' {"n": "label", "vs": "north"}]'
+        ),
+        bytes.fromhex("81a40062443106c482281b18d75783af83200001626d6d02fb4028cccccccccccd"),
+    ),
+}
+RECEIVED_NS = 1_789_995_601_000_000_000
+
+
+def payloads_reference() -> str:
+    """Return each format's own words, and examples with what they are read as."""
+    parts = []
+    for name, decoder in sorted(DECODERS.items()):
+        words = inspect.getdoc(sys.modules[decoder.__module__]) or ""
+        parts.append(f"## `{name}`\n\n{words.replace('``', '`')}")
+        for payload in EXAMPLES[name]:
+            parts.append(_shown(payload))
+            parts.append(_read(decoder(payload, RECEIVED_NS, None)))
+    return "\n\n".join(parts)
+
+
+def _shown(payload: bytes) -> str:
+    if payload[0] > 0x7F:
+        return f"```text\n{payload.hex()}\n```"
+    return f"```json\n{payload.decode()}\n```"
+
+
+def _read(decoded: Decoded) -> str:
+    """Return the readings and refusals of an example as a table."""
+    rows = [
+        (name, format_rfc3339(time_ns), value, flags)
+        for name, time_ns, value, flags in zip(
+            decoded.names, decoded.times_ns, decoded.values, decoded.flags, strict=True
+        )
+    ]
+    for block in decoded.blocks:
+        times = [format_rfc3339(int(time_ns)) for time_ns in block.time_ns]
+        rows += [(block.name, *row, 0) for row in zip(times, block.value.tolist(), strict=True)]
+    lines = [
+        f"| `{name}` | {time}{' (received)' if flags & FLAG_RECEIVED_TIME else ''} | {float(value):.6g} |"
+        for name, time, value, flags in rows
+    ]
+    lines += [
+        f"| `{refusal.channel_name}` | refused: `{refusal.reason}` | {refusal.detail} |"
+        for refusal in decoded.refusals
+    ]
+    return "\n".join(["| name | time | value |", "|---|---|---|", *lines])
+
+
+def reasons_table() -> str:
+    """Return a table of why frames and readings are refused, from the words beside them."""
+    words = re.findall(r'^    \w+ = "([a-z-]+)"  # (.*)$', inspect.getsource(Reason), re.MULTILINE)
+    rows = [f"| `{reason}` | {meaning} |" for reason, meaning in words]
+    return "\n".join(["| reason | what is wrong |", "|---|---|", *rows])
+
+
 TABLES: dict[str, tuple[Path, Any]] = {
     "settings": (ROOT / "docs" / "settings.md", settings_table),
     "features": (ROOT / "docs" / "catalogue.md", features_table),
+    "webhooks": (ROOT / "docs" / "webhooks.md", webhooks_table),
+    "payloads": (ROOT / "docs" / "payloads.md", payloads_reference),
+    "reasons": (ROOT / "docs" / "payloads.md", reasons_table),
 }
 
 
@@ -92,11 +193,37 @@ def written(name: str) -> tuple[Path, str]:
     return path, f"{head}{begin}\n\n{table()}\n\n{end}{tail}"
 
 
+EXAMPLE = ROOT / "deploy" / "lifeline.toml"
+EXAMPLE_HEAD = """\
+# Lifeline's settings: every one there is, with its default. Written by `make reference`.
+# Take away the # before what you change. A variable LIFELINE_NAME wins over this file, and a secret
+# belongs into a file of its own that LIFELINE_NAME_FILE names: docs/settings.md.
+"""
+
+
+def example() -> str:
+    """Return a settings file in which everything is a comment."""
+    return "\n".join([EXAMPLE_HEAD, *(_commented(*each) for each in Settings.model_fields.items())])
+
+
+def _commented(name: str, field: FieldInfo) -> str:
+    words = textwrap.wrap(f"{field.description}{_choices(field)}", 98)
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Path):
+        value = str(value.relative_to(ROOT) if value.is_relative_to(ROOT) else value)
+    line = f"# {name} =" if value is None else f"#{name} = {json.dumps(value)}"
+    return "\n".join([*(f"# {word}" for word in words), line, ""])
+
+
 def main() -> None:
-    """Write all tables."""
+    """Write everything."""
     for name in TABLES:
         path, text = written(name)
         path.write_text(text, encoding="utf-8")
+    EXAMPLE.write_text(example(), encoding="utf-8")
+    dashboards.main()
 
 
 if __name__ == "__main__":

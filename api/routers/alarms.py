@@ -116,6 +116,7 @@ async def _submit(
         ) from None
     if result.status >= 400:
         raise ApiError(result.status, result.problem, "GET the alarm to see how it stands.")
+    await here.ports.audit.record(key.name, verb, alarm_id, arguments.get("comment", ""))
     alarm = result.alarm or await here.ports.store.alarm(alarm_id)
     if alarm is None:
         raise not_found("alarm", alarm_id)

@@ -80,7 +80,8 @@ def _by_reason(accounts: Accounts, fate: Fate) -> dict[str, int]:
 def frames_account(accounts: Accounts) -> FramesAccount:
     """Return the books of a gateway's frames."""
     fates = _by_fate(accounts, Unit.FRAMES)
-    total = fates[Fate.DECODED] + fates[Fate.DUPLICATE] + fates[Fate.UNDECODABLE]
+    ends = (Fate.DECODED, Fate.DUPLICATE, Fate.UNDECODABLE, Fate.REFUSED)
+    total = sum(fates[fate] for fate in ends)
     received = fates[Fate.RECEIVED]
     return FramesAccount(
         received=received,
@@ -88,6 +89,8 @@ def frames_account(accounts: Accounts) -> FramesAccount:
         duplicate=fates[Fate.DUPLICATE],
         undecodable=fates[Fate.UNDECODABLE],
         undecodable_by_reason=_by_reason(accounts, Fate.UNDECODABLE),
+        refused=fates[Fate.REFUSED],
+        refused_by_reason=_by_reason(accounts, Fate.REFUSED),
         balanced=received == total,
     )
 

@@ -32,9 +32,12 @@ async def show_ready(here: Here, response: Response) -> ReadyOut:
             checks: Sequence[Check] = await here.ports.health.ready()
     except TimeoutError:
         checks = [Check("checks", ok=False, detail=f"no answer within {READY_TIMEOUT_S:g} s")]
-    ready = all(check.ok for check in checks)
+    ready = all(check.ok for check in checks if check.vital)
     response.status_code = 200 if ready else 503
-    items = [CheckOut(name=check.name, ok=check.ok, detail=check.detail) for check in checks]
+    items = [
+        CheckOut(name=check.name, ok=check.ok, detail=check.detail, vital=check.vital)
+        for check in checks
+    ]
     return ReadyOut(ready=ready, checks=items)
 
 

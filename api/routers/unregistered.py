@@ -73,4 +73,5 @@ async def adopt_name(here: Here, key: Writer, gateway: str, name: str, body: Ado
         parameters=body.parameters,
     )
     channel = await here.ports.adoption.adopt(gateway, name, request)
+    await here.ports.audit.record(key.name, "adopt", channel.id, f"{gateway} sends it as {name}")
     return channel_out(channel, here.catalogue, None, here.ports.live.now_ns())

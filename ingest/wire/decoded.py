@@ -39,7 +39,8 @@ class Decoded:
     """Readings and refusals of one payload.
 
     ``names``, ``times_ns``, ``values`` and ``flags`` are columns of single readings (plain lists:
-    most frames hold very few); ``blocks`` are series kept as arrays. ``untimed``: something in the
+    most frames hold very few); ``units``, where the format has any, is the column of their units as
+    sent, empty where none was; ``blocks`` are series kept as arrays. ``untimed``: something in the
     payload had no time of its own and carries the received time. ``rejected`` counts refused
     readings by reason, exactly; ``refusals`` describes them, one entry a (reason, name), at most 16
     entries, the last of which stands for all that did not fit. ``undecodable`` is set, and all else
@@ -47,7 +48,7 @@ class Decoded:
     """
 
     __slots__ = (
-        "blocks", "flags", "names", "refusals", "rejected", "times_ns", "undecodable", "untimed", "values",
+        "blocks", "flags", "names", "refusals", "rejected", "times_ns", "undecodable", "units", "untimed", "values",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class Decoded:
         self.values: list[float] = []
         self.flags: list[int] = []
         self.blocks: list[Block] = []
+        self.units: list[str] | None = None
         self.untimed = False
         self.rejected: dict[Reason, int] = {}
         self.refusals: list[Refusal] = []
@@ -74,6 +76,14 @@ class Decoded:
         self.times_ns.append(time_ns)
         self.values.append(value)
         self.flags.append(flags)
+
+    def keep(self, places: list[int]) -> None:
+        """Keep the single readings at ``places``, and let the others go."""
+        self.names = [self.names[place] for place in places]
+        self.times_ns = [self.times_ns[place] for place in places]
+        self.values = [self.values[place] for place in places]
+        self.flags = [self.flags[place] for place in places]
+        self.units = None
 
     def refuse(self, reason: Reason, detail: str, name: str = "", count: int = 1) -> None:
         """Refuse ``count`` readings."""

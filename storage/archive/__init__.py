@@ -1,6 +1,6 @@
 """The archive of readings: what an archive is, and which ones there are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -12,16 +12,41 @@ from domain.readings import Float64s, Int64s, Readings, UInt8s
 
 ARCHIVES = {
     "duckdb": "storage.archive.duck:DuckArchive",
+    "influxdb": "storage.archive.influx:InfluxArchive",
+    "influxdb2": "storage.archive.influx:InfluxArchive",
 }
-"""Where each archive is, by the scheme of its URL."""
+"""Where each archive is, by the scheme of its URL; an ``s`` behind it means TLS."""
 
 
 class ArchiveError(Exception):
-    """The archive could not do it. ``permanent``: trying again will not help by itself."""
+    """The archive could not do it. ``permanent``: trying again will not help by itself.
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    ``retry_after_s``: how long the server asked to be left alone; 0 where it did not say.
+    """
+
+    def __init__(self, message: str, *, permanent: bool, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedReading:
+    """A reading that the archive will never take, and why, in its own words."""
+
+    channel_id: str
+    time_ns: int
+    value: float
+    quality: int
+    reason: str
+
+
+TakeRefused = Callable[[Sequence[RefusedReading]], None]
+
+
+def nobody_takes(refused: Sequence[RefusedReading]) -> None:
+    """Raise ``ArchiveError``: nothing may be refused where nobody keeps what was."""
+    raise ArchiveError(f"{len(refused)} readings refused: {refused[0].reason}", permanent=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +88,28 @@ class Archive(Protocol):
     """
 
     @property
+    def ready(self) -> bool:
+        """Whether the cursor is known: False until a server that was away has answered."""
+
+    @property
     def cursor(self) -> int:
-        """The last journal row whose readings are durably in."""
+        """The last journal row whose readings are durably in; 0 before ``ready``."""
 
-    def write(self, last_seq: int, readings: Sequence[Readings]) -> None:
-        """Store ``readings``, in this order, of the rows up to ``last_seq``, and the cursor.
+    @property
+    def write_rows_max(self) -> int:
+        """How many readings one write had best have."""
 
-        Both or neither; where ``last_seq`` is not beyond the cursor nothing is done (a replay).
+    def connect(self) -> None:
+        """Become ready; does nothing where it is."""
+
+    def write(
+        self, last_seq: int, readings: Sequence[Readings], refused: TakeRefused = nobody_takes
+    ) -> None:
+        """Store ``readings``, in this order, of the rows up to ``last_seq``, and then the cursor.
+
+        Where ``last_seq`` is not beyond the cursor nothing is done (a replay). A write that failed
+        may have stored a part, and changes nothing when it is repeated. Readings that can never be
+        stored go to ``refused``, which blocks until they are kept elsewhere, before the cursor moves.
         """
 
     def read(self, channel_id: str, start_ns: int, end_ns: int, limit: int) -> Series:
@@ -94,7 +134,7 @@ class Archive(Protocol):
 def archive_class(scheme: str) -> type[Archive]:
     """Return the archive for a URL's scheme; raises ``ArchiveError`` naming those there are."""
     try:
-        module, name = ARCHIVES[scheme].split(":")
+        module, name = ARCHIVES[scheme.removesuffix("s")].split(":")
     except KeyError:
         known = ", ".join(sorted(ARCHIVES))
         raise ArchiveError(f"no archive {scheme!r}; there are {known}", permanent=True) from None

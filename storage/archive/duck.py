@@ -20,7 +20,15 @@ import pyarrow.parquet as pq
 import structlog
 
 from domain.readings import Readings
-from storage.archive import ArchiveError, Buckets, Series, empty_series, keep_newest_of_each_time
+from storage.archive import (
+    ArchiveError,
+    Buckets,
+    Series,
+    TakeRefused,
+    empty_series,
+    keep_newest_of_each_time,
+    nobody_takes,
+)
 from storage.archive.figures import figures
 from storage.archive.layout import first_value, prepare, tidy
 from storage.archive.numbers import Numbers
@@ -39,6 +47,9 @@ def _no_step(_name: str) -> None:
 
 class DuckArchive:
     """An ``Archive`` in a folder of its own. Open it with ``open``."""
+
+    ready = True
+    write_rows_max = 983_040  # eight of DuckDB's row groups
 
     def __init__(
         self,
@@ -104,8 +115,14 @@ class DuckArchive:
         """The last journal row whose readings are durably in."""
         return self._cursor
 
-    def write(self, last_seq: int, readings: Sequence[Readings]) -> None:
+    def connect(self) -> None:
+        """Do nothing: an open folder is there."""
+
+    def write(
+        self, last_seq: int, readings: Sequence[Readings], refused: TakeRefused = nobody_takes
+    ) -> None:
         """Store ``readings`` and the cursor ``last_seq`` in one transaction; a replay is ignored."""
+        del refused  # every reading fits
         with self._writing:
             if last_seq <= self._cursor:
                 return

@@ -34,7 +34,10 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"BEGIN; {SCHEMA} COMMIT;")
     version = first_value(connection.execute("SELECT version FROM archive"))
     if version != VERSION:
-        message = f"an archive of version {version}; this program reads version {VERSION}"
+        message = (
+            f"an archive of version {version}; this program reads version {VERSION}. Start the "
+            "version that wrote it, or restore a backup that was made before the upgrade"
+        )
         raise ArchiveError(message, permanent=True)
 
 

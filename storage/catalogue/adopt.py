@@ -10,10 +10,10 @@ from storage.catalogue.arrange import arrange
 from storage.catalogue.build import (
     FeatureFaults,
     drafts_of,
+    gateway_faults,
     no_feature_faults,
     quantities_for,
     resolve_drafts,
-    silences,
 )
 from storage.catalogue.channels import Resolver
 from storage.catalogue.document import Faults
@@ -93,12 +93,12 @@ def _joined(
     catalogue: Catalogue, site: Site, added: list[Channel], templates: Templates
 ) -> Catalogue:
     channels = {channel.id: channel for channel in (*catalogue.channels, *added)}
-    for silence in silences(site, channels.values(), templates, Faults()):
-        old = channels.get(silence.id)
+    for fault in gateway_faults(site, channels.values(), templates, Faults()):
+        old = channels.get(fault.id)
         if old is not None:
-            channels[silence.id] = replace(old, sample_interval_s=silence.sample_interval_s)
-        elif silence.gateway not in catalogue.gateway_index:
-            channels[silence.id] = silence
+            channels[fault.id] = replace(old, sample_interval_s=fault.sample_interval_s)
+        elif fault.gateway not in catalogue.gateway_index:
+            channels[fault.id] = fault
     quantities = {
         quantity.id: quantity
         for quantity in quantities_for(site.facilities.values(), channels.values(), templates)

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.catalogue import Catalogue, Channel, Facility, FacilityKind, Quantity, Text
 from storage.catalogue.arrange import arrange, check_flat, find_inputs, inherit, inputs_first
-from storage.catalogue.channels import Draft, Resolver, fault_channels, gateway_channel
+from storage.catalogue.channels import Draft, Resolver, fault_channels, gateway_channels
 from storage.catalogue.document import Faults, Place, parse_document, read_bytes
 from storage.catalogue.resolve import scope_of
 from storage.catalogue.sites import (
@@ -91,7 +91,7 @@ def assemble(
     check_channels(site, faults)
     drafts = drafts_of(site.channels, site.facilities, Resolver(templates, faults))
     channels = resolve_drafts(drafts, {}, templates, feature_faults, faults)
-    channels += silences(site, channels, templates, faults)
+    channels += gateway_faults(site, channels, templates, faults)
     facilities = tuple(site.facilities.values())
     return Catalogue(
         revision=0,
@@ -148,10 +148,10 @@ def resolve_drafts(
     return channels
 
 
-def silences(
+def gateway_faults(
     site: Site, channels: Iterable[Channel], templates: Templates, faults: Faults
 ) -> list[Channel]:
-    """Return the channels of the gateways' silence, of those whose facility is known.
+    """Return the channels of the gateways' own faults, of those whose facility is known.
 
     A gateway is expected at its upload interval, else at the smallest sample interval of its
     channels, else each minute.
@@ -161,18 +161,16 @@ def silences(
         if channel.gateway is not None:
             known_s = intervals_s.get(channel.gateway, channel.sample_interval_s)
             intervals_s[channel.gateway] = min(known_s, channel.sample_interval_s)
-    found = []
+    found: list[Channel] = []
     for gateway in site.gateways.values():
         facility = site.facilities.get(gateway.facility)
         if facility is None:
             continue
         interval_s = max(gateway.upload_interval_s, intervals_s.get(gateway.id, 0.0)) or 60.0
         place = site.gateway_places[gateway.id]
-        own = site.gateway_faults.get(gateway.id)
+        own = site.gateway_faults.get(gateway.id, {})
         scope = scope_of(place, f"gateway {gateway.id}", facility, faults)
-        silence = gateway_channel(gateway, interval_s, own, scope, templates)
-        if silence is not None:
-            found.append(silence)
+        found += gateway_channels(gateway, interval_s, own, scope, templates)
     return found
 
 

@@ -18,7 +18,7 @@ from storage.catalogue.resolve import (
 from storage.catalogue.section import id_problem, suggest
 from storage.catalogue.specs import ChannelSpec, FaultSpec, LimitSpec, unknown
 from storage.catalogue.templates import (
-    GATEWAY_SILENT,
+    GATEWAY_FAULTS,
     FaultTemplate,
     QuantityTemplate,
     Templates,
@@ -338,19 +338,24 @@ def _fault_channel(
     )
 
 
-def gateway_channel(
-    gateway: Gateway, interval_s: float, own: FaultSpec | None, scope: Scope, templates: Templates
-) -> Channel | None:
-    """Return the channel of a gateway's silence; ``None`` where the site has turned it off."""
-    template = templates.faults.get(GATEWAY_SILENT)
-    if template is None or (own is not None and not own.on):
-        return None
-    return replace(
-        _fault_channel(template, own, scope, gateway.name),
-        id=f"gateway/{gateway.id}:silent",
-        facility=gateway.facility,
-        sample_interval_s=interval_s,
-        gateway=gateway.id,
-        fault=FaultKind.SILENT,
-        on_change=True,
-    )
+def gateway_channels(
+    gateway: Gateway,
+    interval_s: float,
+    specs: Mapping[str, FaultSpec],
+    scope: Scope,
+    templates: Templates,
+) -> Iterator[Channel]:
+    """Return the channels of a gateway's own faults, but for those the site has turned off."""
+    for name, kind in GATEWAY_FAULTS.items():
+        template, own = templates.faults.get(name), specs.get(kind.value)
+        if template is None or (own is not None and not own.on):
+            continue
+        yield replace(
+            _fault_channel(template, own, scope, gateway.name),
+            id=f"gateway/{gateway.id}:{kind.value}",
+            facility=gateway.facility,
+            sample_interval_s=interval_s,
+            gateway=gateway.id,
+            fault=kind,
+            on_change=True,
+        )

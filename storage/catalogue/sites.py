@@ -79,7 +79,7 @@ class Site:
     facility_places: dict[str, Place] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
     gateway_places: dict[str, Place] = field(default_factory=dict)
-    gateway_faults: dict[str, FaultSpec] = field(default_factory=dict)
+    gateway_faults: dict[str, Mapping[str, FaultSpec]] = field(default_factory=dict)
     channels: list[tuple[str, ChannelSpec]] = field(default_factory=list)
     sent: dict[tuple[str, str], ChannelSpec] = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ def _add_gateway(site: Site, branch: Branch, faults: Faults) -> None:
         zone=zone,
         upload_interval_s=section.number("upload_interval_s", 0.0, low=0.0) or 0.0,
     )
-    own = read_fault_specs(section, ("silent",))
+    own = read_fault_specs(section, ("silent", "overload"))
     if not gateway:
         return
     if gateway in site.gateways:
@@ -123,8 +123,7 @@ def _add_gateway(site: Site, branch: Branch, faults: Faults) -> None:
         return
     site.gateways[gateway] = read
     site.gateway_places[gateway] = section.place
-    if "silent" in own:
-        site.gateway_faults[gateway] = own["silent"]
+    site.gateway_faults[gateway] = own
 
 
 def _add_facility(site: Site, branch: Branch, templates: Templates, faults: Faults) -> None:

@@ -194,7 +194,7 @@ def read_fault_spec(branch: Branch, faults: Faults, what: str, *more: str) -> Fa
 
 def fault_kinds() -> tuple[str, ...]:
     """Return the kinds of fault that a channel may have."""
-    return tuple(kind.value for kind in FaultKind)
+    return tuple(kind.value for kind in FaultKind if kind is not FaultKind.OVERLOAD)
 
 
 def _acknowledge(section: Section) -> Grade | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.catalogue import FacilityKind, Quantity, Text
-from domain.grade import Grade
+from domain.grade import FaultKind, Grade
 from storage.catalogue.document import Branch, Faults, Place, parse_document, read_bytes, shorten
 from storage.catalogue.section import Amount, Section, id_problem
 from storage.catalogue.specs import (
@@ -28,7 +28,7 @@ from storage.catalogue.specs import (
 )
 from storage.catalogue.units import is_unit
 
-GATEWAY_SILENT = "gateway-silent"
+GATEWAY_FAULTS = {"gateway-silent": FaultKind.SILENT, "gateway-overload": FaultKind.OVERLOAD}
 SITE = "*"  # where a site's own quantities stand among the kinds
 COMMON = ""
 
@@ -255,7 +255,7 @@ class _Builder:
 
     def fault(self, kind: str, branch: Branch) -> None:
         what = f"fault {shorten(kind)}"
-        known = (*fault_kinds(), GATEWAY_SILENT)
+        known = (*fault_kinds(), *GATEWAY_FAULTS)
         if kind not in known:
             self.faults.add(branch.place, f"no fault `{shorten(kind)}`")
             return

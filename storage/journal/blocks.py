@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import xxhash
 
 SEGMENT_MAGIC = b"LIFELINJ"
-SEGMENT_VERSION = 1
+# Raised with every new kind of row, so that a program which does not know it says so when it opens the
+# journal, not when it comes to the row. All earlier versions are read. 2: rows of kind refusal.
+SEGMENT_VERSION = 2
 BLOCK_MAGIC = b"\xb1LJ\x0a"
 
 _SEGMENT = struct.Struct("<8sIQqQ")
@@ -35,11 +37,12 @@ class SegmentHeader:
     first_seq: int
     created_ns: int
     salt: int
+    version: int = SEGMENT_VERSION
 
     def pack(self) -> bytes:
         """Return the header's bytes."""
         body = _SEGMENT.pack(
-            SEGMENT_MAGIC, SEGMENT_VERSION, self.first_seq, self.created_ns, self.salt
+            SEGMENT_MAGIC, self.version, self.first_seq, self.created_ns, self.salt
         )
         return body + _CHECK_64.pack(xxhash.xxh3_64_intdigest(body))
 
@@ -47,7 +50,7 @@ class SegmentHeader:
 def parse_segment_header(data: bytes) -> SegmentHeader | None:
     """Return the header that ``data`` begins with, or ``None`` where it is no good one.
 
-    Raises ``ValueError`` for a good header of a version that is not ours.
+    Raises ``ValueError`` for a good header of a later version.
     """
     if len(data) < SEGMENT_HEADER_BYTES:
         return None
@@ -56,9 +59,13 @@ def parse_segment_header(data: bytes) -> SegmentHeader | None:
     (check,) = _CHECK_64.unpack_from(data, _SEGMENT.size)
     if magic != SEGMENT_MAGIC or check != xxhash.xxh3_64_intdigest(body):
         return None
-    if version != SEGMENT_VERSION:
-        raise ValueError(f"version {version}; this program reads version {SEGMENT_VERSION}")
-    return SegmentHeader(first_seq, created_ns, salt)
+    if not 1 <= version <= SEGMENT_VERSION:
+        raise ValueError(
+            f"a journal file of version {version}; this program reads up to version "
+            f"{SEGMENT_VERSION}. Start the later version of Lifeline that wrote it, or restore a "
+            "backup that was made before the upgrade"
+        )
+    return SegmentHeader(first_seq, created_ns, salt, version)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,22 @@ building 25,000 frames a second one field at a time would cost more than everyth
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
 
-from domain.journal import CatalogueChange, Command, Frame, Record, Tick
+from domain.accounting import Reason
+from domain.journal import CatalogueChange, Command, Frame, Record, Refusal, Tick
 from storage.journal.errors import JournalError
 
 ROWS_MAX = 50_000  # of one block, and of one ``Rows`` that a reader is given
 BYTES_MAX = 4 * 1024 * 1024  # likewise; a single record may be larger
 RECORD_BYTES_MAX = 16 * 1024 * 1024
 
-_FRAME, _TICK, _COMMAND, _CATALOGUE = range(4)
+_FRAME, _TICK, _COMMAND, _CATALOGUE, _REFUSAL = range(5)
 
 
 class _Block(msgspec.Struct, array_like=True, frozen=True):
@@ -110,6 +111,8 @@ def _kind(record: Record) -> int:
             return _COMMAND
         case CatalogueChange():
             return _CATALOGUE
+        case Refusal():
+            return _REFUSAL
 
 
 def _fields(record: Record) -> list[Any]:
@@ -121,6 +124,9 @@ def _fields(record: Record) -> list[Any]:
             return [*identity, record.arguments, record.author, record.now_ns]
         case CatalogueChange():
             return [record.revision, record.now_ns]
+        case Refusal():
+            counts = [record.frames, record.bytes, record.now_ns]
+            return [record.gateway, record.reason.value, *counts]
         case _:
             raise TypeError(f"a {type(record).__name__}")
 
@@ -135,12 +141,17 @@ def decode(payload: bytes | memoryview) -> list[Record]:
     if not block.kinds:
         return list(frames)
     others = iter(block.others)
-    kinds: dict[int, type[Tick | Command | CatalogueChange]] = {
+    kinds: dict[int, Callable[..., Record]] = {
         _TICK: Tick,
         _COMMAND: Command,
         _CATALOGUE: CatalogueChange,
+        _REFUSAL: _refusal,
     }
     return [next(frames) if kind == _FRAME else kinds[kind](*next(others)) for kind in block.kinds]
+
+
+def _refusal(gateway: str, reason: str, frames: int, size: int, now_ns: int) -> Refusal:
+    return Refusal(gateway, Reason(reason), frames, size, now_ns)
 
 
 def _frames(block: _Block) -> Iterator[Frame]:

@@ -74,7 +74,10 @@ def _recover_last(segment: Segment) -> tuple[int, bool]:
         )
     if scanned.damaged_at is not None:
         _log.error("journal_damaged", file=str(segment.path), offset=scanned.damaged_at)
-    return scanned.next_seq - 1, scanned.damaged_at is None
+    # A file of an earlier version is not written on: what that version cannot read has a file whose
+    # version says so.
+    writable = scanned.damaged_at is None and segment.header.version == blocks.SEGMENT_VERSION
+    return scanned.next_seq - 1, writable
 
 
 def _cut(path: Path, size: int) -> None:

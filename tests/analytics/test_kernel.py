@@ -35,7 +35,10 @@ def as_written():
     for name in ("_push_step", "_drop_steps"):
         names[name] = getattr(flat, name).py_func
     extend = FunctionType(flat.extend_flat_run.py_func.__code__, names)
-    scope = kernel.judge_readings.py_func.__globals__ | {"extend_flat_run": extend}
+    scope = kernel.judge_readings.py_func.__globals__ | {
+        "extend_flat_run": extend,
+        "prefetch": lambda records, index: None,  # a hint to the processor, and no more
+    }
     return FunctionType(kernel.judge_readings.py_func.__code__, scope)
 
 

@@ -296,6 +296,59 @@ class MemoryKeys:
         return self.by_secret.get(secret)
 
 
+@dataclass(frozen=True)
+class MemoryGatewayKey:
+    gateway: str
+    district: str
+
+
+@dataclass
+class MemoryGatewayKeys:
+    by_secret: dict[str, MemoryGatewayKey] = field(
+        default_factory=lambda: {
+            "riverside-key": MemoryGatewayKey("gw-riverside", "elsewhere"),
+            "newcomer-key": MemoryGatewayKey("gw-newcomer", "north"),
+        }
+    )
+
+    async def find_gateway_key(self, secret: str) -> MemoryGatewayKey | None:
+        return self.by_secret.get(secret)
+
+
+@dataclass
+class MemoryIntake:
+    formats: frozenset[str] = frozenset({"json", "block"})
+    pushed: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    refusal: Refused | None = None
+
+    async def push(self, gateway: str, district: str, payload_format: str, payload: bytes) -> int:
+        if self.refusal is not None:
+            raise self.refusal
+        self.pushed.append((gateway, district, payload_format, payload))
+        return len(self.pushed)
+
+
+@dataclass(frozen=True)
+class MemoryAct:
+    number: int
+    at_ns: int
+    author: str
+    action: str
+    target: str
+    detail: str
+
+
+@dataclass
+class MemoryAudit:
+    acts: list[MemoryAct] = field(default_factory=list)
+
+    async def record(self, author: str, action: str, target: str, detail: str = "") -> None:
+        self.acts.append(MemoryAct(len(self.acts) + 1, NOW_NS, author, action, target, detail))
+
+    async def audit(self, cursor: str | None, limit: int) -> MemoryPage:
+        return page(self.acts[::-1], cursor, limit)
+
+
 def text_of(alarm: Alarm, catalogue: Catalogue) -> Text:
     facility = catalogue.facility_by_id[alarm.facility].name
     channel = catalogue.channel(alarm.channel)
@@ -372,6 +425,9 @@ class Memory:
     stream: MemoryStream = field(default_factory=MemoryStream)
     health: MemoryHealth = field(default_factory=MemoryHealth)
     keys: MemoryKeys = field(default_factory=MemoryKeys)
+    gateway_keys: MemoryGatewayKeys = field(default_factory=MemoryGatewayKeys)
+    intake: MemoryIntake = field(default_factory=MemoryIntake)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
     live: MemoryLive = field(init=False)
     commands: MemoryCommands = field(init=False)
     adoption: MemoryAdoption = field(init=False)
@@ -391,6 +447,9 @@ class Memory:
             stream=self.stream,
             health=self.health,
             keys=self.keys,
+            gateway_keys=self.gateway_keys,
+            intake=self.intake,
+            audit=self.audit,
             alarm_text=text_of,
         )
 

@@ -275,7 +275,12 @@ async def test_health_says_what_is_not_well(memory):
         ready = await client.get("/health/ready")
         assert (await client.get("/health/live")).status_code == 503
     assert ready.status_code == 503
-    assert ready.json()["checks"][1] == {"name": "broker", "ok": False, "detail": "refused"}
+    assert ready.json()["checks"][1] == {
+        "name": "broker",
+        "ok": False,
+        "detail": "refused",
+        "vital": True,
+    }
 
 
 async def test_metrics_have_no_label_per_sensor(client):

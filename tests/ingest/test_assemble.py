@@ -431,3 +431,51 @@ def test_any_grouping_of_the_same_frames_gives_the_same_result(frames, draw):
             assembler.restore(snapshot)
         parts.append(assembler.step(100 + start, frames[start:end]))
     assert merge(parts) == whole
+
+
+def nonsense(seconds, number, gateway="gw"):
+    return data(f"?{number}", gateway=gateway, received_ns=T_NS + seconds * NS_PER_S)
+
+
+def test_a_flood_of_nonsense_is_counted_whole_and_listed_by_the_second(monkeypatch):
+    monkeypatch.setattr(assemble, "LISTED_PER_S", 5)
+    frames = [nonsense(n // 50, n) for n in range(100)] + [nonsense(1, 0, "gx")]
+    _, ingested = step(*frames)
+    assert count(ingested, Unit.FRAMES, Fate.UNDECODABLE, Reason.SYNTAX) == 100
+    assert Counter((r.gateway, r.received_ns) for r in ingested.rejects) == {
+        ("gw", T_NS): 5,
+        ("gw", T_NS + NS_PER_S): 5,
+        ("gx", T_NS + NS_PER_S): 1,
+    }
+
+
+def test_what_is_listed_in_all_of_a_second_is_bounded_too(monkeypatch):
+    monkeypatch.setattr(assemble, "LISTED_PER_S_IN_ALL", 7)
+    _, ingested = step(*[nonsense(0, 0, f"gw-{n}") for n in range(20)])
+    assert len(ingested.rejects) == 7
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(0, 8))
+@settings(max_examples=30)
+def test_what_is_listed_does_not_depend_on_the_grouping_nor_on_a_restart(cuts, restart):
+    frames = [nonsense(n // 90, n) for n in range(sum(cuts))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assemble, "LISTED_PER_S", 20)
+        _, whole = step(*frames)
+        assembler, listed, at = Assembler(CATALOGUE), [], 0
+        for number, size in enumerate(cuts):
+            if number == restart:
+                before, assembler = assembler, Assembler(CATALOGUE)
+                assembler.restore(before.snapshot())
+            listed += assembler.step(at + 1, frames[at : at + size])[1].rejects
+            at += size
+        assert listed == whole.rejects
+
+
+def test_refused_frames_are_counted_under_the_names_of_the_books():
+    assembler = Assembler(CATALOGUE)
+    assert assembler.counted_as("gw") == "gw"
+    assert assembler.counted_as("") == ""
+    names = {assembler.counted_as(f"unknown-{n}") for n in range(UNKNOWN_GATEWAYS_MAX + 5)}
+    assert len(names) == UNKNOWN_GATEWAYS_MAX + 1
+    assert OTHER_GATEWAY in names

@@ -42,6 +42,14 @@ GOLDEN = {
         b"\x82" + TYPED + b"\xd8\x41\x44\x00\x01\x00\x02" + TYPED + b"\xd8\x54\x44\x00\x3c\x00\x7c",
         TYPED + b"\xd8\x53\x50" + bytes(16),
     ],
+    "senml": [
+        b'[{"bn":"D","bt":1.7e9,"bu":"mm","bver":10,"n":"1","v":1.5},{"n":"1","t":-5,"v":1e999},{"n":"9","vb":true}]',
+        b'[{"n":"acc","t":1700000000.123456789,"v":1,"u":"m/s2"},{"n":"door","vs":"open"},{"n":"x","s":7},7]',
+        b'[{"bn":"acc","bv":0.1},{"v":0.7,"t":-1},{"bt":"x"},{"v":1},{"bt":0,"n":"_","v":2},{"vd":"aGk","v":1}]',
+        # a name, a decimal fraction as time, a bigfloat as value; half floats; an endless array
+        b"\x82\xa3\x00\x62D1\x06\xc4\x82\x28\x1b\x17\x97\x9c\xfe\x36\x2a\x00\x00\x02\xc5\x82\x20\x03\xa2\x00\x63acc\x02\xf9\x3c\x00",
+        b"\x9f\xbf\x21\x64door\x22\xfb\x41\xd9\x55\x4f\xc0\x00\x00\x00\xff\xa1\x04\xf5\xa2\x06\x24\x02\xf9\x7e\x00\xff",
+    ],
 }
 BRUSH = [
     b"", b"\x00", b"\xff", b"{", b"}", b"[", b"]", b'"', b",", b":", b"9" * 400, b"1e999", b"-", b"NaN",

@@ -1,6 +1,8 @@
 import asyncio
 import itertools
+import math
 import subprocess
+from collections import Counter
 from contextlib import aclosing
 
 import paho.mqtt.client as mqtt
@@ -8,7 +10,9 @@ import pytest
 from paho.mqtt import publish
 from paho.mqtt.enums import CallbackAPIVersion
 
+from domain.accounting import Reason
 from ingest.groups import GROUP_BYTES_MAX
+from ingest.limits import Allowance, Limits
 from ingest.source import Source
 
 TOPIC = "lifeline/v1/north/gw/data/json"
@@ -303,7 +307,7 @@ async def answer_only_version_3(reader, writer, *, meets_5):
 
 @pytest.mark.parametrize("meets_5", ["refusal", "hanging up", "silence"])
 async def test_a_broker_of_the_old_version_is_spoken_to_in_its_own(meets_5, monkeypatch):
-    monkeypatch.setattr("ingest.source._ANSWER_TIMEOUT_S", 1)
+    monkeypatch.setattr("ingest.connection._ANSWER_TIMEOUT_S", 1)
     handlers = []
 
     async def handle(reader, writer):
@@ -345,3 +349,55 @@ async def test_gathering_ends_when_the_source_is_closed(broker):
         gathering = asyncio.create_task(gather_all(source))
         await asyncio.sleep(0)
     assert await gathering == []
+
+
+async def take_refusals(source, count):
+    """Settle what comes until so many frames are refused; return the frames and the refusals."""
+    frames, refusals = [], []
+    async with asyncio.timeout(60), aclosing(source.gathered()) as gathered:
+        async for group in gathered:
+            frames += group.frames
+            refusals += group.refusals
+            await source.settle(group)
+            if sum(refusal.frames for refusal in refusals) >= count:
+                break
+    return frames, refusals
+
+
+@VERSIONS
+async def test_what_is_over_the_limit_is_refused_counted_and_settled(private_broker, version):
+    # Forty may be under way: nothing would come any more if what is refused were not settled.
+    broker = private_broker(max_inflight_messages="40")
+    limits = Limits(Allowance(0.001, math.inf, 100, math.inf))
+    client_id = next(client_ids)
+    async with make_source(broker, version, client_id=client_id, limits=limits) as source:
+        await until(lambda: source.connected)
+        await send(broker, [b"%06d" % i for i in range(500)])
+        await send(broker, [b"honest"], "lifeline/v1/north/other/data/json")
+        frames, refusals = await take_refusals(source, 400)
+        by_topic = Counter(frame.topic for frame in frames)
+        assert by_topic == {TOPIC: 100, "lifeline/v1/north/other/data/json": 1}
+        assert {(each.gateway, each.reason) for each in refusals} == {("gw", Reason.RATE)}
+        assert sum(each.frames for each in refusals) == 400
+        assert sum(each.bytes for each in refusals) == 400 * (len(TOPIC) + 6)
+        assert source.unsettled_frames == 0
+    async with make_source(broker, version, client_id=client_id) as source:
+        await until(lambda: source.connected)
+        await send(broker, [b"next"])
+        assert payloads_of(await take(source, 1)) == [b"next"]
+
+
+async def test_what_was_refused_and_not_told_comes_again_with_a_new_connection(private_broker):
+    broker = private_broker()
+    limits = Limits(Allowance(0.001, math.inf, 1, math.inf))
+    async with make_source(broker, limits=limits) as source:
+        await until(lambda: source.connected)
+        await send(broker, [b"taken", b"refused"])
+        await until(lambda: source.unsettled_frames == 2)
+        broker.restart()
+        await until(lambda: not source.connected)
+        frames, refusals = await take_refusals(
+            source, 2
+        )  # both again; the one taken was not settled
+        assert [frame.payload for frame in frames] == [b"taken"]
+        assert sum(each.frames for each in refusals) == 2

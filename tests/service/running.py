@@ -156,6 +156,12 @@ class Service:
 
     def start(self) -> Self:
         """Start it, and return when it is ready."""
+        self.spawn()
+        wait_for(self.is_ready, "the service is ready", 60)
+        return self
+
+    def spawn(self) -> None:
+        """Start it, whatever comes of it."""
         given = {
             "mqtt_url": self.mqtt_url,
             "http_listen": f"127.0.0.1:{self.port}",
@@ -172,8 +178,6 @@ class Service:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self.is_ready, "the service is ready", 60)
-        return self
 
     def is_ready(self) -> bool:
         assert self.process is not None

@@ -36,13 +36,19 @@ class Gate:
     def cursor(self):
         return self.archive.cursor
 
-    def write(self, last_seq, readings):
+    ready = True
+    write_rows_max = 983_040
+
+    def connect(self):
+        pass
+
+    def write(self, last_seq, readings, refused):
         self.waiting.set()
         assert self.open.wait(30)
         if self.failures:
             raise self.failures.pop()
         self.writes += 1
-        self.archive.write(last_seq, readings)
+        self.archive.write(last_seq, readings, refused)
 
     def maintain(self):
         return self.archive.maintain()
@@ -266,3 +272,72 @@ def ledger_after(rows, number, catalogue):
 
 def total(accounts, *fates):
     return sum(n for a, n in accounts.items() if a.unit is Unit.READINGS and a.fate in fates)
+
+
+async def test_a_catch_up_goes_on_where_it_broke_off_and_restores_once(
+    archiver_for, gate, catalogue, rows, expected, monkeypatch
+):
+    monkeypatch.setattr(archiving, "FLUSH_ROWS", 500)
+    archiver = archiver_for(queue_rows_max=100)
+    restored, shadow = [], archiver._shadow
+    archiver._shadow = lambda seq: restored.append(seq) or shadow(seq)
+    gate.failures = [ArchiveError("away", permanent=False, retry_after_s=0.01) for _ in range(5)]
+    gate.open.set()
+    offer_all(archiver, catalogue, rows)
+    await run_until_archived(archiver, rows[-1].last_seq)
+    assert_holds(gate.archive, expected)
+    assert len(restored) == 1
+    assert (archiver.errors, archiver.failures, archiver.away_since_s) == (5, 0, None)
+
+
+async def test_what_waits_for_an_absent_archive_is_bounded_in_bytes(
+    archiver_for, gate, catalogue, rows, expected
+):
+    archiver = archiver_for(queue_bytes_max=100_000)
+    evaluator = Evaluator(lambda _: catalogue)
+    for some in rows:
+        archiver.offer(evaluator.step(some))
+        assert archiver._queued_bytes <= 100_000
+    assert archiver.overflows > 0
+    gate.open.set()
+    await run_until_archived(archiver, rows[-1].last_seq)
+    assert_holds(gate.archive, expected)
+
+
+async def test_an_archive_first_reached_later_gets_everything_from_the_journal(
+    archiver_for, gate, catalogue, rows, expected
+):
+    gate.ready, gate.away = False, 3
+
+    def connect():
+        gate.away -= 1
+        if gate.away:
+            raise ArchiveError("nobody there", permanent=False)
+        gate.ready = True
+
+    gate.connect = connect
+    committed = rows[len(rows) // 2]
+    archiver = archiver_for(committed_seq=committed.last_seq)
+    gate.open.set()
+    evaluator = Evaluator(lambda _: catalogue)
+    for some in rows:
+        step = evaluator.step(some)
+        if some.last_seq > committed.last_seq:
+            archiver.offer(step)
+    await run_until_archived(archiver, rows[-1].last_seq)
+    assert_holds(gate.archive, expected)
+
+
+async def test_an_orderly_stop_does_not_wait_for_an_archive_that_is_away(
+    archiver_for, gate, catalogue, rows
+):
+    archiver = archiver_for()
+    gate.failures = [ArchiveError("away", permanent=False) for _ in range(99)]
+    gate.open.set()
+    offer_all(archiver, catalogue, rows)
+    task = asyncio.create_task(archiver.run())
+    await until(lambda: archiver.away_since_s is not None)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await archiver.finish()
+    assert archiver.cursor == 0

@@ -12,7 +12,7 @@ from tests.conftest import free_port, start_broker
 from tests.service.running import SMALL_CITY, run_lifeline
 
 COMMANDS = (
-    "serve", "demo", "simulate", "publish", "replay", "real", "check", "catalogue",
+    "serve", "demo", "simulate", "health", "warm", "publish", "replay", "real", "check", "catalogue",
     "catalogue import",
 )  # fmt: skip
 

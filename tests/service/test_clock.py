@@ -126,3 +126,11 @@ def test_the_walls_clock_leaves_frames_as_they_are():
     assert wall.rows(frames) is frames
     before_ns = time.time_ns()
     assert before_ns <= wall.now_ns() <= time.time_ns()
+
+
+def test_a_clock_that_expects_long_holes_leaps_over_them_at_once():
+    data = DataClock(told_time, START_NS, jump_ns_max=100 * JUMP_NS_MAX)
+    later_ns = START_NS + 90 * JUMP_NS_MAX
+    rows = data.rows([frame(later_ns)])
+    assert rows[-1].received_ns == later_ns
+    assert len(ticks(rows)) == TICKS_PER_ADVANCE_MAX

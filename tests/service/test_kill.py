@@ -333,7 +333,8 @@ def check_books(left, load, expected):
             )
 
         frames = [
-            count(Unit.FRAMES, fate) for fate in (Fate.DECODED, Fate.DUPLICATE, Fate.UNDECODABLE)
+            count(Unit.FRAMES, fate)
+            for fate in (Fate.DECODED, Fate.DUPLICATE, Fate.UNDECODABLE, Fate.REFUSED)
         ]
         assert count(Unit.FRAMES, Fate.RECEIVED) == sum(frames)
         readings = [

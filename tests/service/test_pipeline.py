@@ -16,6 +16,7 @@ from service.pipeline import evaluate, intake
 @dataclass
 class Gathered:
     frames: list[Frame]
+    refusals: tuple = ()
 
 
 class Source:

@@ -8,7 +8,9 @@ from service.settings import ROOT
 from tests.service.running import run_lifeline
 
 DATA = ROOT.parent / "shared" / "data"
-NEEDED = {
+NEEDED = {  # those that are quick; `make real` has all
+    "chilbolton_methane": "chilbolton_methane",
+    "ea_floods_2014": "ea_floods_2014",
     "openlab_bridge_run_1": "openlab_bridge",
     "trout_creek_bridge_gauge": "trout_creek_bridge_gauge",
 }
@@ -27,4 +29,5 @@ def test_a_real_recording_meets_all_that_is_expected_of_it(name):
     sent, accounted, stored = map(
         int, re.search(r"(\d+) sent, (\d+) accounted for, (\d+) stored", told.stdout).groups()
     )
-    assert sent == accounted == stored > 10_000
+    assert sent == accounted == stored > 5_000
+    assert "Median delay" in told.stdout

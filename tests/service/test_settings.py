@@ -93,7 +93,8 @@ def test_reads_are_open_on_loopback_only(listen, open_reads):
         ("HTTP_LISTEN", "127.0.0.1:70000", "host:port"),
         ("MQTT_URL", "http://broker", "mqtt[s]://user:password@host:port"),
         ("STATE_URL", "mysql://x", "sqlite:// or postgresql://"),
-        ("ARCHIVE_URL", "influxdb://x", "duckdb:///folder"),
+        ("ARCHIVE_URL", "influxdb://x", "influxdb[s]://"),
+        ("ARCHIVE_URL", "parquet:///x", "duckdb:///folder"),
         ("ARCHIVE_URL", "duckdb://", "duckdb:///folder"),
         ("CATALOGUE", '["a.yaml"', "delimiter"),
         ("CLOCK", "moon", "'wall' or 'data'"),
@@ -140,3 +141,66 @@ def test_a_name_that_is_no_setting_is_an_error_in_the_file(file):
     file('http_listne = "127.0.0.1:1"\n')
     with pytest.raises(SettingsError, match=r"http_listne: there is no such setting.*http_listen"):
         load_settings()
+
+
+SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def test_webhooks_stand_in_tables_of_the_file(file, tmp_path):
+    secrets = tmp_path / "secrets"
+    secrets.write_text(f"{SIGNING}\n{SIGNING[:-4]}AAAA\n")
+    file(
+        f'[[webhooks]]\nname = "city"\nurl = "https://city.example/x"\nsecret = "{SIGNING}"\n'
+        f'[[webhooks]]\nname = "two"\nurl = "http://10.0.0.7/"\nsecret_file = "{secrets}"\n'
+        'grade_min = "orange"\nfacility_kinds = ["bridge"]\nfaults = false\n'
+    )
+    first, second = [given.endpoint() for given in load_settings().webhooks]
+    assert (first.name, first.secrets, first.grade_min) == ("city", (SIGNING,), 1)
+    assert len(second.secrets) == 2
+    assert (second.grade_min, second.facility_kinds, second.faults) == (3, {"bridge"}, False)
+
+
+def test_webhooks_stand_as_json_in_the_environment_and_show_nothing(monkeypatch):
+    hook = f'[{{"name": "city", "url": "https://city.example/path", "secret": ["{SIGNING}"]}}]'
+    monkeypatch.setenv("LIFELINE_WEBHOOKS", hook)
+    settings = load_settings()
+    assert settings.webhooks[0].endpoint().url == "https://city.example/path"
+    assert SIGNING not in repr(settings)
+    assert "path" not in repr(settings.webhooks)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '"url": "https://user:hidden@x/", "secret": "%s"' % SIGNING,  # noqa: UP031
+        '"url": "ftp://hidden/", "secret": "%s"' % SIGNING,  # noqa: UP031
+        '"url": "https://x/hidden", "secret": "hidden"',
+        '"url": "https://x/hidden"',
+        '"url": "https://x/hidden", "secret": "%s", "grade_min": "pink"' % SIGNING,  # noqa: UP031
+    ],
+)
+def test_a_webhook_that_makes_no_sense_is_refused_without_being_repeated(monkeypatch, wrong):
+    monkeypatch.setenv("LIFELINE_WEBHOOKS", f'[{{"name": "city", {wrong}}}]')
+    with pytest.raises(SettingsError, match="LIFELINE_WEBHOOKS") as caught:
+        load_settings()
+    assert "hidden" not in str(caught.value)
+    assert SIGNING not in str(caught.value)
+
+
+def test_two_webhooks_of_one_name_are_refused(monkeypatch):
+    hook = f'{{"name": "city", "url": "https://x/", "secret": "{SIGNING}"}}'
+    monkeypatch.setenv("LIFELINE_WEBHOOKS", f"[{hook}, {hook}]")
+    with pytest.raises(SettingsError, match="twice"):
+        load_settings()
+
+
+@pytest.mark.parametrize("text", [None, "", "nonsense"])
+def test_a_secret_file_that_is_of_no_use_is_said(monkeypatch, tmp_path, text):
+    path = tmp_path / "secrets"
+    if text is not None:
+        path.write_text(text)
+    hook = f'[{{"name": "city", "url": "https://x/", "secret_file": "{path}"}}]'
+    monkeypatch.setenv("LIFELINE_WEBHOOKS", hook)
+    [given] = load_settings().webhooks
+    with pytest.raises(ValueError, match="secrets"):
+        given.endpoint()

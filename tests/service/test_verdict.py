@@ -5,8 +5,9 @@ import pytest
 
 from domain.grade import Grade
 from domain.time import NS_PER_S, format_rfc3339, parse_rfc3339
+from service.changes import Change
 from service.settings import ROOT
-from service.verdict import CHECKS, Change, Evidence, judge
+from service.verdict import CHECKS, Evidence, judge
 from simulators.recording import Truth, open_recording
 
 NOON_NS = parse_rfc3339("2020-05-17T12:00:00Z")
@@ -209,6 +210,27 @@ def test_alarms_of_other_quantities_do_not_find_a_release():
     assert not met(found(), changes=other, truths=RELEASE, series=SEEN)
 
 
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, True),
+        ({"delay_median_s_max": 299}, False),
+        ({"found_min": 2}, False),
+        ({"end": at(-600)}, True),
+        ({"start": at(-600), "faults_found_min": 1}, False),
+    ],
+)
+def test_the_score_of_a_part_is_held_against_what_is_expected(changes, wanted):
+    told = [truth(-300, 900)]
+    assert met({"check": "scored", "part": "all", **changes}, truths=told) is wanted
+
+
+def test_without_a_number_a_score_must_find_all_and_raise_nothing_else():
+    assert not met({"check": "scored"}, truths=[])
+    assert met({"check": "scored", "episodes_outside_max": 1}, truths=[])
+    assert not met({"check": "scored"}, truths=[truth(-300, 900), truth(2000, 3000)])
+
+
 def test_a_check_that_is_not_there_names_those_that_are():
     with pytest.raises(ValueError, match="no check 'joy'; there are raised, reached"):
         judge({"check": "joy"}, evidence())
@@ -221,4 +243,5 @@ def test_every_check_of_the_recordings_is_there():
         recording = open_recording(folder, ROOT)
         assert recording.document.expect
         assert recording.truths()
+        assert (folder / "README.md").exists()
         assert {one["check"] for one in recording.document.expect} <= CHECKS.keys()

@@ -1,12 +1,20 @@
 """Recordings: any plainly written file, read to the line, and errors that name file and line."""
 
 import json
+from itertools import islice
+from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.time import parse_rfc3339
 from simulators.recording import RecordingError, Truth, open_recording
 
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data"
+FOLDERS = sorted(path.parent for path in (ROOT / "recordings").glob("*/recording.yaml"))
 HEAD = """\
 name: {zh: 试验, en: Trial}
 source: made here
@@ -149,6 +157,81 @@ def test_several_files_and_gateways_are_sent_in_order_of_time(record, tmp_path):
     assert recording.name.en == "Trial"
 
 
+LONG = 'named_by: [station, what], value: value, columns: {"S1 level": {gateway: g1, sent_as: L}, "S2 ": {gateway: g2, sent_as: F}}'  # fmt: skip
+
+
+def test_a_long_file_names_the_channel_in_each_line(record):
+    text = (
+        "time,station,what,value\n"
+        "2020-01-01T00:00:00Z,S1,level,1.5\n"
+        "2020-01-01T00:00:00Z,S1,temperature,9\n"
+        "2020-01-01T00:00:01Z,S2,,7\n"
+        "2020-01-01T00:00:02Z,S1,level,-\n"
+    )
+    recording = record(f'{RFC3339}, missing: ["-"], {LONG}', text)
+    assert read(recording) == [
+        ("2020-01-01T00:00:00Z", {"L": 1.5}),
+        ("2020-01-01T00:00:01Z", {"F": 7}),
+    ]
+
+
+def test_a_long_file_without_its_value_column_is_refused(record):
+    recording = record(f"{RFC3339}, {LONG}", "time,station,what\n2020-01-01T00:00:00Z,S1,level\n")
+    with pytest.raises(RecordingError, match="no column 'value'"):
+        read(recording)
+
+
+def test_columns_may_be_set_apart_by_any_white_space(record):
+    text = "a header of words\n2020 \t 1 2   3.5\r\n\n 2020 1 3  4\n"
+    time = 'time: {columns: [0, 1, 2], format: "%Y %m %d"}'
+    columns = 'columns: {"3": {gateway: g1, sent_as: A}}'
+    assert read(record(f"delimiter: whitespace, {time}, {columns}", text)) == [
+        ("2020-01-02T00:00:00Z", {"A": 3.5}),
+        ("2020-01-03T00:00:00Z", {"A": 4}),
+    ]
+
+
+def test_files_alike_are_read_one_after_the_other(record, tmp_path):
+    recording = record(
+        f"{RFC3339}, {COLUMNS}", "time,a,b\n2020-01-02T00:00:00Z,3,4\n", name="d2.csv"
+    )
+    (tmp_path / "d1.csv").write_text("time,a,b\n2020-01-01T00:00:00Z,1,2\n", encoding="utf-8")
+    described = (tmp_path / "recording.yaml").read_text(encoding="utf-8")
+    (tmp_path / "recording.yaml").write_text(described.replace("d2.csv", '"d*.csv"'), "utf-8")
+    recording = open_recording(tmp_path, tmp_path)
+    assert [values["A"] for _, values in read(recording)] == [1, 3]
+    (tmp_path / "d1.csv").unlink()
+    (tmp_path / "d2.csv").unlink()
+    with pytest.raises(RecordingError, match=r"d\*\.csv: not there"):
+        read(recording)
+
+
+@given(
+    st.lists(st.integers(0, 600), min_size=1, max_size=40),
+    st.sampled_from([0.5, 1.0, 60.0, 90.0]),
+)
+def test_an_upload_holds_all_lines_of_its_time_and_none_is_newer_than_it(
+    tmp_path_factory, at, width
+):
+    folder = tmp_path_factory.mktemp("upload")
+    lines = [f"{second},{k}\n" for k, second in enumerate(at)]
+    (folder / "data.csv").write_text("time,a\n" + "".join(lines), encoding="utf-8")
+    time = 'time: {columns: [time], format: seconds, since: "2020-01-01T00:00:00Z"}'
+    columns = "columns: {a: {gateway: g1, sent_as: A}}"
+    described = f"  - {{path: data.csv, message_s: {width}, {time}, {columns}}}\n"
+    (folder / "recording.yaml").write_text(HEAD + described, encoding="utf-8")
+    values = []
+    for recorded in open_recording(folder, folder).messages():
+        payload = json.loads(recorded.message.payload)
+        records = payload if isinstance(payload, list) else [payload]
+        times = [parse_rfc3339(one["ts"]) for one in records]
+        assert max(times) == recorded.message.time_ns
+        assert max(times) - min(times) < width * 1e9
+        assert recorded.reading_count == len(records)
+        values += [one["values"]["A"] for one in records]
+    assert values == list(range(len(at)))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -224,3 +307,30 @@ def test_a_truth_that_makes_no_sense_is_told_with_file_and_line(record, tmp_path
     (tmp_path / "truth.csv").write_text(TRUTH_HEAD + line, encoding="utf-8")
     with pytest.raises(RecordingError, match=r"truth\.csv:2: "):
         recording.truths()
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_column_of_a_recording_is_a_channel_of_its_catalogue(folder):
+    recording = open_recording(folder, folder)
+    catalogue = yaml.safe_load(recording.catalogue_file.read_text(encoding="utf-8"))
+    known = {
+        (channel["gateway"], channel["sent_as"])
+        for facility in catalogue["facilities"]
+        for channel in facility["channels"]
+        if "sent_as" in channel
+    }
+    sent = {
+        (column.gateway, column.sent_as)
+        for file in recording.document.files
+        for column in file.columns.values()
+    }
+    assert sent == known
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_recording_begins(folder):
+    if not DATA.is_dir():
+        pytest.skip(f"NOT TESTED ON REAL DATA: {DATA} is not there")
+    begun = list(islice(open_recording(folder, DATA).messages(), 20))
+    assert len(begun) == 20
+    assert all(recorded.reading_count for recorded in begun)

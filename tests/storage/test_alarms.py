@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from domain.accounting import Account, Accounts, Fate, Reason, Unit
 from storage.alarms import AlarmFilter, AlarmStore, Commit
-from storage.gateways import GatewayStatus
 from storage.state import StateEngine
 from tests.storage.worlds import (
     alarm,
@@ -119,7 +118,6 @@ async def test_a_commit_at_or_before_the_cursor_changes_nothing_at_all(engine, s
         accounts=Counter({Account("g", Unit.FRAMES, Fate.DECODED): 1}),
         rejects=[reject(7)],
         sightings=[sighting("D1")],
-        gateways=[GatewayStatus("g", True, 1, 1)],
     )
     assert await store.commit(late) == []
     assert await dump(engine) == before
@@ -183,7 +181,6 @@ async def test_texts_that_no_database_takes_do_not_stop_a_commit(store):
         accounts=Counter({Account(bad, Unit.FRAMES, Fate.DECODED): 1}),
         rejects=[reject(1, gateway=bad, detail=bad, channel_name=bad)],
         sightings=[sighting(bad, gateway=bad)],
-        gateways=[GatewayStatus(bad, None, 1, 1)],
     )
     assert len(await store.commit(commit)) == 1
     assert (await store.quarantine(gateway=bad)).items[0].detail == "��"
@@ -257,10 +254,3 @@ async def test_the_books_are_added_to(store):
     await store.commit(Commit(1, accounts=Counter({stored: 5, refused: 1})))
     await store.commit(Commit(2, accounts=Counter({stored: 7})))
     assert await store.accounts() == Counter({stored: 12, refused: 1})
-
-
-async def test_the_last_word_on_a_gateway_stands(store):
-    await store.commit(Commit(1, gateways=[GatewayStatus("b", None, 1, 0)]))
-    words = [GatewayStatus("a", False, 2, 2), GatewayStatus("b", True, 2, 2)]
-    await store.commit(Commit(2, gateways=[GatewayStatus("a", True, 1, 1), *words]))
-    assert await store.gateways() == words

@@ -73,3 +73,17 @@ async def test_the_administrator_s_key_can_be_ensured_at_every_start(keys):
         assert await keys.find_key(secret) == Key("admin", Role.ADMIN)
     assert await keys.find_key("first") is None
     assert await keys.keys() == [Key("admin", Role.ADMIN)]
+
+
+async def test_a_viewer_s_key_can_be_ensured_and_gives_no_more_than_reading(keys):
+    for secret in ("first", "first", "second"):
+        await keys.ensure_viewer_key(secret)
+        assert await keys.find_key(secret) == Key("viewer", Role.VIEWER)
+    assert await keys.find_key("first") is None
+
+
+async def test_a_viewer_cannot_have_the_administrator_s_secret(keys):
+    await keys.ensure_admin_key("same")
+    with pytest.raises(ValueError, match="already that of 'admin'"):
+        await keys.ensure_viewer_key("same")
+    assert await keys.find_key("same") == Key("admin", Role.ADMIN)

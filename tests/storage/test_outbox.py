@@ -1,5 +1,5 @@
 from storage.alarms import Commit
-from storage.outbox import OutboxRow
+from storage.outbox import OutboxRow, waiting_notices
 from tests.storage.worlds import notice
 
 
@@ -26,3 +26,11 @@ async def test_a_repeated_notice_is_not_written(store):
     await store.commit(Commit(1, notices=[notice("n-1"), notice("n-1")]))
     await store.commit(Commit(2, notices=[notice("n-1"), notice("n-2")]))
     assert [row.notice.id for row in await store.outbox("pager", 10)] == ["n-1", "n-2"]
+
+
+async def test_what_waits_is_counted_for_each_consumer(engine, store):
+    await store.commit(Commit(1, notices=[notice(f"n-{n}") for n in range(5)]))
+    assert await waiting_notices(engine) == {}
+    await store.outbox_done("pager", 2)
+    await store.outbox_done("webhook", 5)
+    assert await waiting_notices(engine) == {"pager": 3, "webhook": 0}

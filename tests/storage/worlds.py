@@ -11,7 +11,6 @@ from domain.alarm import Alarm, Notice, Transition, TransitionKind
 from domain.grade import Condition, Grade
 from domain.readings import Evidence
 from storage.alarms import Commit
-from storage.gateways import GatewayStatus
 from storage.tables import metadata, write_marks
 
 times = st.integers(0, 2**63 - 1)
@@ -113,13 +112,6 @@ sightings = st.builds(
     last_time_ns=times,
     last_value=numbers,
 )
-statuses = st.builds(
-    GatewayStatus,
-    gateway=names,
-    online=st.none() | st.booleans(),
-    last_heard_ns=times,
-    since_ns=times,
-)
 steps = st.lists(
     st.builds(
         lambda **parts: parts,
@@ -128,7 +120,6 @@ steps = st.lists(
         accounts=accounts,
         rejects=st.lists(rejects, max_size=2),
         sightings=st.lists(sightings, max_size=2),
-        gateways=st.lists(statuses, max_size=2),
     ),
     max_size=6,
 )
@@ -232,7 +223,6 @@ def seeded_commit(seed: int, seq: int) -> Commit:
         accounts=Counter({Account("gw-bridge", Unit.READINGS, Fate.STORED): chance.randrange(9)}),
         rejects=[reject(seq)] * chance.randrange(3),
         sightings=[sighting(f"D{chance.randrange(5)}", seq)],
-        gateways=[GatewayStatus("gw-bridge", chance.random() < 0.5, seq, seq)],
     )
 
 

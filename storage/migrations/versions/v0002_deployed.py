@@ -11,12 +11,109 @@ depends_on = None
 
 def upgrade() -> None:
     """Add what a deployed service keeps beside alarms and books."""
+    _create_webhooks()
+    _create_gateway_keys()
+    _drop_gateway_status()
+    _create_installation()
+    _create_refused_readings()
     _create_standby()
 
 
 def downgrade() -> None:
     """Take it away again."""
     _drop_standby()
+    op.drop_table("refused_readings")
+    op.drop_table("installation")
+    _create_gateway_status()
+    _drop_gateway_keys()
+    _drop_webhooks()
+
+
+def _create_webhooks() -> None:
+    op.create_table(
+        "dead_letters",
+        sa.Column("consumer", sa.String(), nullable=False),
+        sa.Column("notice_id", sa.String(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("first_tried_ns", sa.BigInteger(), nullable=False),
+        sa.Column("last_tried_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "notice_id", name=op.f("pk_dead_letters")),
+    )
+    op.create_index(
+        op.f("ix_dead_letters_consumer_number"),
+        "dead_letters",
+        ["consumer", "number"],
+        unique=False,
+    )
+    op.create_table(
+        "disabled_webhooks",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("url_digest", sa.String(), nullable=False),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_disabled_webhooks")),
+    )
+
+
+def _drop_webhooks() -> None:
+    op.drop_table("disabled_webhooks")
+    op.drop_table("dead_letters")
+
+
+def _create_gateway_keys() -> None:
+    op.create_table(
+        "gateway_keys",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("gateway", sa.String(), nullable=False),
+        sa.Column("district", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("made_at_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gateway_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_gateway_keys_digest")),
+    )
+    op.create_index(
+        op.f("ix_gateway_keys_gateway_made_at_ns"), "gateway_keys", ["gateway", "made_at_ns"]
+    )
+
+
+def _drop_gateway_keys() -> None:
+    op.drop_table("gateway_keys")
+
+
+def _drop_gateway_status() -> None:
+    """Let go of a table that nothing ever wrote: the evaluator's snapshot has the gateways."""
+    op.drop_table("gateway_status")
+
+
+def _create_gateway_status() -> None:
+    op.create_table(
+        "gateway_status",
+        sa.Column("gateway", sa.String(), nullable=False),
+        sa.Column("online", sa.Boolean(), nullable=True),
+        sa.Column("last_heard_ns", sa.BigInteger(), nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("gateway", name=op.f("pk_gateway_status")),
+    )
+
+
+def _create_installation() -> None:
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.String, nullable=False),
+    )
+
+
+def _create_refused_readings() -> None:
+    op.create_table(
+        "refused_readings",
+        sa.Column("channel", sa.String, primary_key=True),
+        sa.Column("time_ns", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_refused_readings_number", "refused_readings", ["number"])
 
 
 def _create_standby() -> None:

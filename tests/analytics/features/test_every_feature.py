@@ -108,7 +108,8 @@ def test_state_does_not_grow(kind):
 @pytest.mark.parametrize("kind", EVERY)
 def test_failing_readings_make_nothing(kind):
     core = make_core(kind)
-    core._house.tables.channels["fail_high"] = 0
+    for bound in ("fail_high", "calm_high"):
+        core._house.tables.channels[bound] = 0
     rows = [(k, k % 2, START + k * S, 1.0, START + k * S, 0) for k in range(1, 100)]
     assert outputs(core, rows, endless(random.Random(1))) == []
 

@@ -74,6 +74,18 @@ def test_a_rolling_cell_before_a_gap_is_told_behind_it():
     assert found == [(5, 4), (105, 9)]
 
 
+def test_a_sum_over_a_window_holds_at_any_spacing_and_over_holes():
+    rng = np.random.default_rng(5)
+    times = np.cumsum(rng.choice([1.0, 7.0, 15.0, 400.0], 300, p=[0.5, 0.3, 0.15, 0.05]))
+    values = rng.choice([0.0, 0.2, 1.0], 300)
+    points = list(zip(times.tolist(), values.tolist(), strict=True))
+    found = series("rolling", points, window_s=60, step_s=15, statistic="sum")
+    assert len(found) > 100
+    for second, total in found:
+        inside = (times < second) & (times >= second - 60)
+        assert total == pytest.approx(values[inside].sum(), abs=1e-9)
+
+
 def test_a_difference_takes_the_partner_as_it_stands_in_the_journal():
     core = Core(
         catalogue(

@@ -14,6 +14,7 @@ from domain.grade import Quality
 from domain.readings import Readings
 from storage.archive import ARCHIVES, ArchiveError, archive_class
 from storage.archive.duck import DuckArchive
+from storage.archive.influx import InfluxArchive
 
 CHANNELS = ("bridge/north/deflection", "gas/7/methane", 'd\'Or/"测点"')
 
@@ -28,7 +29,30 @@ class DuckPlace:
         return DuckArchive.open(self.folder, slice_rows=slice_rows)
 
 
-PLACES = {"duckdb": DuckPlace}
+class InfluxPlace:
+    """A database of its own for each."""
+
+    server = front = None
+
+    def __init__(self, _folder):
+        self.database = self.server.new_database()
+
+    def open(self, _slice_rows):
+        return InfluxArchive.open(self.server.url(self.database))
+
+
+class Influx2Place(InfluxPlace):
+    """A bucket of its own for each; 2.x makes none by itself."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.server.query(f"CREATE DATABASE {self.database}")
+
+    def open(self, _slice_rows):
+        return InfluxArchive.open(self.front.url(self.database))
+
+
+PLACES = {"duckdb": DuckPlace, "influxdb": InfluxPlace, "influxdb2": Influx2Place}
 
 
 @contextmanager
@@ -43,6 +67,9 @@ def opened(scheme, slice_rows=7):
 
 @pytest.fixture(scope="module", params=sorted(ARCHIVES))
 def scheme(request):
+    if request.param != "duckdb":
+        InfluxPlace.server = request.getfixturevalue("influx")
+        InfluxPlace.front = request.getfixturevalue("front")
     return request.param
 
 

@@ -35,6 +35,7 @@ def test_the_contracts_example_is_read_as_it_says(example_file, templates_folder
         "bridge/riverside/deflection-midspan:clock",
         "bridge/riverside/deflection-midspan:noise",
         "gateway/gw-bridge:silent",
+        "gateway/gw-bridge:overload",
     )
     assert catalogue.sent_index == {("gw-bridge", "D1"): 0}
 
@@ -103,7 +104,7 @@ def test_the_same_documents_make_the_same_catalogue(build, example):
 def test_a_catalogue_of_thousands_of_channels_is_read_whole(build, example):
     channel = "      - {{id: d{0}, quantity: strain, gateway: gw-bridge, sent_as: S{0}, parameters: {{design: 100}}}}\n"
     catalogue = build(example + "".join(channel.format(i) for i in range(1000)))
-    assert len(catalogue.channels) == 7 + 1000 * (2 + 4)
+    assert len(catalogue.channels) == 8 + 1000 * (2 + 4)
 
 
 JUNK = st.one_of(

@@ -8,7 +8,7 @@ def test_a_good_file_is_summed_up(example_file, templates_folder):
         "演示城 / Demonstration city\n"
         "facilities: 1 (bridge 1)\n"
         "gateways: 1\n"
-        "channels: 1 measured, 1 derived, 5 of faults\n"
+        "channels: 1 measured, 1 derived, 6 of faults\n"
         "limits: red 1, orange 3, yellow 2, blue 0\n"
         "limits of faults: red 1, orange 3, yellow 3, blue 1"
     )

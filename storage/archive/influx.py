@@ -1,0 +1,354 @@
+"""The deployed archive: InfluxDB 1.x and 2.x. Lines are built in bulk and sent as bodies.
+
+Every body may be sent again: a point is known by channel and time, and the later one wins. So the
+cursor is a point that is written after the readings' bodies, and a crash between them does no harm.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import structlog
+
+from domain.grade import Quality
+from domain.readings import Readings
+from domain.time import NS_PER_S
+from storage.archive import (
+    ArchiveError,
+    Buckets,
+    RefusedReading,
+    Series,
+    TakeRefused,
+    empty_series,
+    nobody_takes,
+)
+from storage.archive.figures import figures
+from storage.archive.influx_server import (
+    BodyRefusedError,
+    ExpiredError,
+    MissingDatabaseError,
+    Row,
+    Server,
+    connect_to,
+)
+from storage.archive.influx_url import InfluxUrl
+from storage.archive.lines import MEASUREMENT, UNUSUAL, Columns, Encoder, joined, tag_text
+
+TIME_NS_MIN, TIME_NS_MAX = -(2**63) + 2, 2**63 - 2
+"""What InfluxDB takes as times."""
+LINES_MAX = 10_000  # of one body: about 1 MB
+WRITE_ROWS_MAX = 100_000
+REFUSED_MAX = 256
+"""More lines of one write are not refused for themselves: something is wrong with the database."""
+_CURSOR = "lifeline_cursor"
+_CURSOR_EVERY_NS = 600 * NS_PER_S
+_PAGE_ROWS = 50_000
+_ENCODERS_MAX = 4
+_AWAY_S = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Write:
+    """One call of ``write``: what was refused so far."""
+
+    refused: list[RefusedReading] = field(default_factory=list)
+    by_server: int = 0
+
+
+class InfluxArchive:
+    """An ``Archive`` on InfluxDB. ``open`` it by URL; ``consumer`` names whose cursor is kept."""
+
+    write_rows_max = WRITE_ROWS_MAX
+
+    def __init__(self, url: InfluxUrl, server: Server, consumer: str) -> None:
+        self._url = url
+        self._server = server
+        self._consumer = consumer
+        self._consumer_tag = tag_text(consumer)
+        self._writing = threading.Lock()
+        self._cursor = 0
+        self.ready = False
+        self.lines_max = LINES_MAX
+        self._encoders: list[Encoder] = []
+        self._away: tuple[float, ArchiveError] | None = None
+
+    @classmethod
+    def open(cls, url: str, consumer: str = "lifeline", *, connect: bool = True) -> Self:
+        """Return the archive at ``url``, connected unless told otherwise; raises ``ArchiveError``."""
+        parsed = InfluxUrl.parse(url)
+        archive = cls(parsed, connect_to(parsed), consumer)
+        if connect:
+            try:
+                archive.connect()
+            except ArchiveError:
+                archive.close()
+                raise
+        return archive
+
+    @property
+    def cursor(self) -> int:
+        """The last journal row whose readings are durably in; 0 before ``ready``."""
+        return self._cursor
+
+    def connect(self) -> None:
+        """See that the database is there, and learn the cursor, once."""
+        with self._writing:
+            self._connect()
+
+    def _connect(self) -> None:
+        if self.ready:
+            return
+        try:
+            self._cursor = self._read_cursor()
+        except MissingDatabaseError:
+            self._create()
+        self.ready = True
+
+    def _create(self) -> None:
+        try:
+            self._server.create()
+        except (ArchiveError, MissingDatabaseError) as error:
+            raise ArchiveError(
+                f"the database {self._url!r} is not there and cannot be made: {error}",
+                permanent=False,
+            ) from error
+        _log.info("archive_database_made", database=repr(self._url))
+
+    def _read_cursor(self) -> int:
+        # The greatest, not the newest: clocks step back, and the cursor does not.
+        name = _quoted(self._consumer)
+        found = self._server.query(f"SELECT max(seq) FROM {_CURSOR} WHERE consumer = {name}")  # noqa: S608
+        return int(found[0][1] or 0) if found else 0
+
+    def write(
+        self, last_seq: int, readings: Sequence[Readings], refused: TakeRefused = nobody_takes
+    ) -> None:
+        """Store ``readings`` and then the cursor; a replay is ignored.
+
+        Readers may see a part of it meanwhile. What the server refuses for good goes to ``refused``.
+        """
+        with self._writing:
+            self._connect()
+            if last_seq <= self._cursor:
+                return
+            state = _Write()
+            for columns in joined(readings):
+                self._store(columns, state)
+            if state.refused:
+                refused(state.refused)
+            self._write_cursor(last_seq)
+            self._cursor = last_seq
+
+    def _write_cursor(self, last_seq: int) -> None:
+        # A point every ten minutes, so that it neither grows nor is older than what is kept.
+        now_ns = time.time_ns()
+        at_ns = now_ns - now_ns % _CURSOR_EVERY_NS
+        line = f"{_CURSOR},consumer={self._consumer_tag} seq={last_seq}i {at_ns}\n"
+        self._send(line.encode(), 1)
+
+    def _store(self, columns: Columns, state: _Write) -> None:
+        encoder = self._encoder(columns.channel_ids)
+        columns = self._without_impossible(columns, encoder, state)
+        begin = 0
+        while begin < len(columns):
+            end = min(begin + self.lines_max, len(columns))
+            self._store_part(encoder, columns, begin, end, state)
+            begin = end
+
+    def _encoder(self, channel_ids: tuple[str, ...]) -> Encoder:
+        for encoder in self._encoders:
+            if encoder.channel_ids is channel_ids:
+                return encoder
+        self._encoders = [Encoder(channel_ids), *self._encoders[: _ENCODERS_MAX - 1]]
+        return self._encoders[0]
+
+    def _without_impossible(self, columns: Columns, encoder: Encoder, state: _Write) -> Columns:
+        """Take out what no line can say, so that it never spoils a body."""
+        outside = (columns.time_ns < TIME_NS_MIN) | (columns.time_ns > TIME_NS_MAX)
+        unfit = outside
+        if encoder.unfit:
+            unfit = outside | np.isin(columns.channel, list(encoder.unfit))
+        if not unfit.any():
+            return columns
+        for index in np.flatnonzero(unfit).tolist():
+            why = encoder.unfit.get(int(columns.channel[index]), "a time before 1677 or after 2262")
+            state.refused.append(_refused(columns, index, why))
+        return columns.part(np.flatnonzero(~unfit))
+
+    def _store_part(
+        self, encoder: Encoder, columns: Columns, begin: int, end: int, state: _Write
+    ) -> None:
+        """Store some readings; where they are refused, each half by itself, down to single ones."""
+        try:
+            self._send(encoder.encode(columns, begin, end), end - begin)
+        except BodyRefusedError as error:
+            if end - begin > 1:
+                middle = (begin + end) // 2
+                if error.too_large:
+                    self.lines_max = max(1, min(self.lines_max, middle - begin))
+                self._store_part(encoder, columns, begin, middle, state)
+                self._store_part(encoder, columns, middle, end, state)
+                return
+            self._give_up(_refused(columns, begin, str(error)), error, state)
+
+    def _give_up(self, reading: RefusedReading, error: BodyRefusedError, state: _Write) -> None:
+        if error.too_large:
+            raise ArchiveError(
+                f"{self._url!r} takes no body of a single line: raise max-body-size of the server, or "
+                "of the proxy before it",
+                permanent=False,
+            ) from error
+        state.refused.append(reading)
+        state.by_server += 1
+        if state.by_server > REFUSED_MAX:
+            raise ArchiveError(
+                f"{self._url!r} refuses more than {REFUSED_MAX} readings at once, such as "
+                f"{reading.channel_id}: {error}. See that the measurement {MEASUREMENT!r} is "
+                "Lifeline's alone, or give it a database of its own; nothing is lost meanwhile",
+                permanent=False,
+            ) from error
+
+    def _send(self, body: bytes, lines: int) -> None:
+        try:
+            self._server.write(body)
+        except ExpiredError as error:
+            # As if it had been stored and then expired: what is kept is the owner's choice.
+            _log.warning("archive_keeps_nothing_so_old", of_lines=lines, server=str(error))
+
+    def read(self, channel_id: str, start_ns: int, end_ns: int, limit: int) -> Series:
+        """Return the first ``limit`` readings of [start, end), ascending."""
+        parts, wanted = [empty_series()], limit
+        for run in self._runs(channel_id, start_ns, end_ns, limit):
+            parts.append(Series(run.time_ns[:wanted], run.value[:wanted], run.quality[:wanted]))
+            wanted -= len(parts[-1])
+            if wanted <= 0:
+                break
+        return Series(
+            np.concatenate([part.time_ns for part in parts]),
+            np.concatenate([part.value for part in parts]),
+            np.concatenate([part.quality for part in parts]),
+        )
+
+    def _runs(
+        self, channel_id: str, start_ns: int, end_ns: int, limit: int = 2**62
+    ) -> Iterator[Series]:
+        """Stream the readings of a range, a page at a time."""
+        start_ns, end_ns = max(start_ns, TIME_NS_MIN), min(end_ns, TIME_NS_MAX + 1)
+        page = min(limit, _PAGE_ROWS)
+        while start_ns < end_ns and page > 0:
+            rows = self._query(
+                f"SELECT value, quality FROM {MEASUREMENT} "  # noqa: S608  quoted
+                f"{_where(channel_id, start_ns, end_ns)} LIMIT {page}"
+            )
+            yield _as_series(rows)
+            if len(rows) < page:
+                return
+            start_ns = rows[-1][0] + 1
+
+    def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
+        """Return figures by stretches of ``bucket_ns`` of the readings in [start, end)."""
+        if bucket_ns <= 0:
+            raise ValueError(f"a bucket of {bucket_ns} ns")
+        first, last = max(start_ns, TIME_NS_MIN), min(end_ns, TIME_NS_MAX + 1)
+        if first >= last:
+            return figures([], bucket_ns)
+        try:
+            found = self._query(
+                "SELECT count(value), min(value), max(value), mean(value), last(value) "  # noqa: S608
+                f"FROM {MEASUREMENT} {_where(channel_id, first, last)} "
+                f"AND quality <> {Quality.FAIL.value} AND quality <> {Quality.MISSING.value} "
+                f"AND quality < {UNUSUAL} GROUP BY time({bucket_ns}ns) fill(none)"
+            )
+        except ArchiveError as error:
+            if not error.permanent:
+                raise
+            # The server adds up, and the sum of large values is beyond a float.
+            return figures(self._runs(channel_id, start_ns, end_ns), bucket_ns)
+        return _as_buckets(found)
+
+    def count(self, channel_id: str | None = None) -> int:
+        """Return how many keys there are. Of all channels this looks at every one there is."""
+        where = "" if channel_id is None else f" WHERE channel = {_quoted(channel_id)}"
+        found = self._query(f"SELECT count(quality) FROM {MEASUREMENT}{where}")  # noqa: S608
+        return int(found[0][1] or 0) if found else 0
+
+    def maintain(self) -> bool:
+        """Do nothing: the server keeps house itself."""
+        return False
+
+    def drop_before(self, time_ns: int) -> int:
+        """Delete the readings before ``time_ns``; no files are known to go, so it returns 0."""
+        with self._writing:
+            try:
+                self._server.delete_before(min(max(time_ns, TIME_NS_MIN), TIME_NS_MAX))
+            except MissingDatabaseError as error:
+                raise self._missing(error) from error
+        return 0
+
+    def close(self) -> None:
+        """Let go; what is stored is durable already."""
+        with self._writing:
+            self._server.close()
+
+    def _query(self, text: str) -> list[Row]:
+        """Ask the server; while it is away, only now and then, so that nobody waits in vain."""
+        if self._away is not None and time.monotonic() < self._away[0]:
+            raise ArchiveError(str(self._away[1]), permanent=False)
+        try:
+            found = self._server.query(text)
+        except MissingDatabaseError as error:
+            raise self._missing(error) from error
+        except ArchiveError as error:
+            if not error.permanent:
+                self._away = time.monotonic() + _AWAY_S, error
+            raise
+        self._away = None
+        return found
+
+    def _missing(self, error: MissingDatabaseError) -> ArchiveError:
+        return ArchiveError(f"the database {self._url!r} is not there: {error}", permanent=False)
+
+
+def _quoted(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{text}'"
+
+
+def _where(channel_id: str, start_ns: int, end_ns: int) -> str:
+    # The last time there is has no later one to stand behind it.
+    return f"WHERE channel = {_quoted(channel_id)} AND time >= {start_ns} AND time <= {end_ns - 1}"
+
+
+def _as_series(rows: Sequence[Row]) -> Series:
+    """Return rows of (time, value, code); those of a write under way are left out."""
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    time_ns = np.array(columns[0], np.int64)
+    value = np.array(columns[1], np.float64)  # None becomes NaN
+    code = np.nan_to_num(np.array(columns[2], np.float64)).astype(np.int64)
+    quality = (code % UNUSUAL).astype(np.uint8)
+    without = (code < UNUSUAL) == (quality == Quality.MISSING)
+    value[without] = np.nan
+    whole = (code > 0) & (without | ~np.isnan(value))
+    return Series(time_ns[whole], value[whole], quality[whole])
+
+
+def _as_buckets(rows: Sequence[Row]) -> Buckets:
+    columns = list(zip(*rows, strict=True)) or [()] * 6
+    start, count, low, high, mean, last = columns
+    floats = [np.array(column, np.float64) for column in (low, high, mean, last)]
+    return Buckets(np.array(start, np.int64), np.array(count, np.int64), *floats)
+
+
+def _refused(columns: Columns, index: int, reason: str) -> RefusedReading:
+    return RefusedReading(
+        columns.channel_ids[columns.channel[index]],
+        int(columns.time_ns[index]),
+        float(columns.value[index]),
+        int(columns.quality[index]),
+        reason,
+    )
