@@ -282,6 +282,20 @@ class Archiver:
             await self._in_thread(write)
             self._forget(self._archive.cursor)
 
+    def refuse_with(self, take: TakeRefused) -> None:
+        """Hand what the archive refuses for good to ``take``."""
+        self._refused = take
+
+    def keep_house_with(self, step: Callable[[], bool]) -> None:
+        """Have ``step`` do the housekeeping, in the archive's thread."""
+        self._housekeep = step
+
+    def expect(self, seq: int) -> None:
+        """Take what the archive lacks up to row ``seq`` from the journal: nobody offered it."""
+        self._from_journal_seq = max(self._from_journal_seq, seq)
+        self._offered_seq = max(self._offered_seq, seq)
+        self._wake.set()
+
     async def finish(self) -> None:
         """Write what waits in memory, at an orderly stop; a catch-up is left to the next start."""
         self._stopping.set()

@@ -28,7 +28,7 @@ from storage.archive.duck import DuckArchive
 from storage.catalogue.revisions import CatalogueStore
 from storage.copying import dump_postgresql, pg_dump_path
 from storage.journal import SegmentJournal
-from storage.state import copy_sqlite
+from storage.sqlite import copy_sqlite
 
 CONSUMER = "backup"
 PART_SUFFIX = ".part"

@@ -17,6 +17,7 @@ from storage.journal import JournalError
 
 TICK_INTERVAL_S = 1.0
 APPEND_AGAIN_S = 1.0
+STOP_TIMEOUT_S = 10.0
 
 
 class Gathered(Protocol):
@@ -189,5 +190,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await task
+        # A database that is away would have it wait for ever; the journal has these rows.
+        await asyncio.wait([task], timeout=STOP_TIMEOUT_S)
+        task.cancel()
         raise

@@ -22,8 +22,9 @@ from service.evaluator import Evaluator
 from storage import alarmlist
 from storage.alarms import AlarmStore
 from storage.archive import Archive, ArchiveError, Buckets, Series
+from storage.leadership import Leadership
 from storage.pages import Page
-from storage.state import StateEngine
+from storage.state import StateAway, StateEngine
 
 ROWS_BEHIND_MAX = 100_000
 STATE_TIMEOUT_S = 5.0
@@ -150,6 +151,7 @@ class ServiceHealth:
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
         catalogue_problem: Callable[[], str],
+        leadership: Leadership | None = None,
         others: Callable[[], list[Check]] = list,
     ) -> None:
         self._broker_connected = broker_connected
@@ -159,6 +161,7 @@ class ServiceHealth:
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
         self._catalogue_problem = catalogue_problem
+        self._leadership = leadership
         self._others = others
 
     def live(self) -> bool:
@@ -176,9 +179,17 @@ class ServiceHealth:
             self._archive(),
             await self._state(),
             self._catalogue(),
+            *self._lead(),
             Check("tasks", not failed, ", ".join(failed) or "all running"),
             *self._others(),
         ]
+
+    def _lead(self) -> list[Check]:
+        lead = self._leadership
+        if lead is None:
+            return []
+        words = f"leading, epoch {lead.epoch}" if lead.is_sure else "the lease is not renewed"
+        return [Check("leadership", lead.is_sure, words)]
 
     def _archive(self) -> Check:
         archiver = self._archiver
@@ -203,6 +214,8 @@ class ServiceHealth:
         try:
             async with asyncio.timeout(STATE_TIMEOUT_S):
                 cursor = await self._state_cursor()
+        except StateAway as error:
+            return Check("state", ok=False, detail=str(error))
         except (TimeoutError, SQLAlchemyError) as error:
             return Check("state", ok=False, detail=repr(error))
         return Check("state", ok=True, detail=f"at journal row {cursor}")

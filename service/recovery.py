@@ -17,7 +17,7 @@ from domain.journal import Rows
 from service.evaluator import Evaluator
 from service.pipeline import Sink
 from service.snapshot_versions import NewerSnapshotError
-from service.snapshots import SnapshotFolder
+from service.snapshots import Snapshots
 
 SNAPSHOT_CONSUMER = "evaluator"
 
@@ -46,7 +46,7 @@ class Journal(Protocol):
 
 
 def restore(
-    snapshots: SnapshotFolder,
+    snapshots: Snapshots,
     load_catalogue: Callable[[int], Catalogue],
     seq_max: int,
     first_seq: int,
@@ -74,7 +74,7 @@ def restore(
     return Evaluator(load_catalogue)
 
 
-def archive_begin(cursor: int, snapshots: SnapshotFolder, journal: Journal) -> int:
+def archive_begin(cursor: int, snapshots: Snapshots, journal: Journal) -> int:
     """Return the row that an archive goes on after; ``cursor`` is its own.
 
     A new archive beside a journal that has let its first rows go begins at the oldest snapshot:
@@ -110,7 +110,7 @@ class SnapshotKeeper:
 
     def __init__(
         self,
-        snapshots: SnapshotFolder,
+        snapshots: Snapshots,
         journal: Journal,
         cursors: Callable[[], int],
         interval_s: float,

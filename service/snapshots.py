@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -57,6 +57,26 @@ def _as_descr(descr: Any) -> Any:
     for name, kind, *shape in descr:
         fields.append((name, _as_descr(kind), *(tuple(part) for part in shape)))
     return fields
+
+
+class Snapshots(Protocol):
+    """Where snapshots are kept, by the journal row they stand at. All of it blocks."""
+
+    def oldest(self) -> int:
+        """Return the row of the oldest snapshot; 0 where there is none."""
+        ...
+
+    def write(self, snapshot: dict[str, Any]) -> None:
+        """Write a snapshot durably under its ``seq``."""
+        ...
+
+    def newest(self, seq_max: int) -> Iterator[dict[str, Any]]:
+        """Yield the readable snapshots at or before row ``seq_max``, the newest first."""
+        ...
+
+    def retire(self, seq_needed: int) -> int:
+        """Remove what is not needed; return the oldest row still to be kept for."""
+        ...
 
 
 class SnapshotFolder:

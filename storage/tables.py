@@ -270,3 +270,32 @@ refused_readings = Table(
     Column("number", BigInteger, nullable=False),
     Index(None, "number"),
 )
+
+# PostgreSQL only: the number of each writer's last write, see storage/marks.py.
+write_marks = Table(
+    "write_marks",
+    metadata,
+    Column("writer", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+)
+
+# One row, id 1: who writes the journal and the state, where two instances share them. Each who
+# takes the lead raises the epoch; see storage/leadership.py.
+leadership = Table(
+    "leadership",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+)
+
+# The evaluator's snapshots where two instances share them, in parts of a megabyte.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)

@@ -13,7 +13,7 @@ from domain.journal import Record, Rows
 from storage.journal import codec
 from storage.journal.cursors import Cursors
 from storage.journal.disk import Disk
-from storage.journal.errors import JournalError
+from storage.journal.errors import JournalError, ahead
 from storage.journal.recovery import recover
 from storage.journal.segments import Position, Segments
 from storage.journal.tail import Tail
@@ -188,7 +188,7 @@ class SegmentJournal:
         """
         position: Position | None = None
         if after_seq > self.last_seq:
-            raise _ahead(after_seq, self.last_seq)
+            raise ahead(after_seq, self.last_seq)
         while not self._closed:
             grown = self._grown
             if after_seq >= self.last_seq:
@@ -204,7 +204,7 @@ class SegmentJournal:
     def read_span(self, after_seq: int, last_seq: int) -> Iterator[Rows]:
         """Return the rows after ``after_seq`` up to ``last_seq``, which must be there; blocks."""
         if last_seq > self.last_seq:
-            raise _ahead(last_seq, self.last_seq)
+            raise ahead(last_seq, self.last_seq)
         position: Position | None = None
         while after_seq < last_seq:
             rows, position = self._segments.read(after_seq, position, last_seq)
@@ -260,14 +260,6 @@ class SegmentJournal:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _ahead(seq: int, last_seq: int) -> JournalError:
-    return JournalError(
-        f"asked for row {seq}, but the journal ends at {last_seq}: it is not the journal that this "
-        "reader read before. Restore the journal that belongs to it, or start it from the beginning.",
-        permanent=True,
-    )
 
 
 def _lock_folder(folder: Path) -> int:

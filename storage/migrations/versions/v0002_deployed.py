@@ -17,16 +17,18 @@ def upgrade() -> None:
     _create_installation()
     _create_refused_readings()
     _create_catalogue()
+    _create_standby()
 
 
 def downgrade() -> None:
     """Take it away again."""
-    _drop_catalogue()
+    _drop_standby()
     op.drop_table("refused_readings")
     op.drop_table("installation")
     _create_gateway_status()
     _drop_gateway_keys()
     _drop_webhooks()
+    _drop_catalogue()
 
 
 def _create_webhooks() -> None:
@@ -145,3 +147,34 @@ def _create_refused_readings() -> None:
         sa.Column("number", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_refused_readings_number", "refused_readings", ["number"])
+
+
+def _create_standby() -> None:
+    op.create_table(
+        "write_marks",
+        sa.Column("writer", sa.String(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("writer", name="pk_write_marks"),
+    )
+    leadership = op.create_table(
+        "leadership",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_leadership"),
+    )
+    op.bulk_insert(leadership, [{"id": 1, "epoch": 0, "holder": "", "since_ns": 0}])
+    op.create_table(
+        "snapshots",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", "part", name="pk_snapshots"),
+    )
+
+
+def _drop_standby() -> None:
+    for table in ("snapshots", "leadership", "write_marks"):
+        op.drop_table(table)
