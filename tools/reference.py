@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from analytics.features import KINDS
+from analytics.features import KINDS, inputs_of
 from analytics.features.protocol import Parameter
 from domain.accounting import Reason
 from domain.readings import FLAG_RECEIVED_TIME
@@ -62,10 +62,15 @@ def features_table() -> str:
     rows = []
     for name, kind in sorted(KINDS.items()):
         for place, parameter in enumerate(kind.PARAMETERS):
-            first = f"`{name}` | {kind.INPUTS}" if place == 0 else " | "
+            first = f"`{name}` | {_inputs(name)}" if place == 0 else " | "
             rows.append(f"| {first} | `{parameter.name}` | {_described(parameter)} |")
     heading = "| kind | inputs | parameter | meaning | unit | default | may be |"
     return "\n".join([heading, "|---|---|---|---|---|---|---|", *rows])
+
+
+def _inputs(kind: str) -> str:
+    least, most = inputs_of(kind)
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def _described(parameter: Parameter) -> str:
@@ -75,6 +80,8 @@ def _described(parameter: Parameter) -> str:
 
 
 def _range(parameter: Parameter) -> str:
+    if parameter.kind == "ranges":
+        return "one for each input"
     if parameter.choices:
         words = ", ".join(parameter.choices)
         return f"code to grade: {words}" if parameter.kind == "grades" else words
