@@ -67,15 +67,15 @@ def spike(occasion: Occasion, interval_s: float, height: float) -> Change:
 
 
 def spikes(occasion: Occasion, length_s: float, seed: int, share: float, height: float) -> Change:
-    """Return a loose contact: a ``share`` of the readings is off by ``height``, up or down."""
+    """Return a loose contact: a ``share`` of the readings is off by up to ``height``, up or down."""
     key = key_of(seed, "spikes")
 
-    def off(value: Float64s, time_ns: Int64s, _since: Float64s) -> Float64s:
+    def loose(value: Float64s, time_ns: Int64s, _since: Float64s) -> Float64s:
         draw = uniform(key, time_ns // 1000)
-        side = np.where(uniform(key + 1, time_ns // 1000) < 0.5, -height, height)
-        return np.where(draw < share, value + side, value)
+        off = height * (2.0 * uniform(key + 1, time_ns // 1000) - 1.0)
+        return np.where(draw < share, value + off, value)
 
-    return _while(occasion, length_s, off)
+    return _while(occasion, length_s, loose)
 
 
 def noisy(occasion: Occasion, length_s: float, seed: int, deviation: float) -> Change:

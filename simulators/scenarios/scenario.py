@@ -42,7 +42,8 @@ class Scenario:
 
     Every alarm of ``must`` has to come; alarms of ``may`` can (those that follow from the same
     cause); any other one on a channel of ``facilities`` is wrong. ``site`` is the stem of the file in
-    config/sites that it plays on.
+    config/sites that it plays on. ``shortfall``: where the product is known not to do what the truth
+    asks, why; it counts against it on the scoreboard all the same.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Scenario:
     may: tuple[tuple[str, Condition], ...] = ()
     begin_ns: int = BEGIN_NS
     site: str = "demo"
+    shortfall: str = ""
 
     @property
     def end_ns(self) -> int:
