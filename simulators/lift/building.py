@@ -40,7 +40,7 @@ _AN_HOUR: dict[Use, tuple[float, ...]] = {
 _UP: dict[Use, tuple[float, float]] = {  # share going up from the main floor at 8 and at 18 h
     Use.DWELLING: (0.12, 0.68),
     Use.OFFICE: (0.85, 0.08),
-    Use.HOSPITAL: (0.45, 0.30),
+    Use.HOSPITAL: (0.58, 0.30),
 }
 _BETWEEN: dict[Use, float] = {Use.DWELLING: 0.06, Use.OFFICE: 0.15, Use.HOSPITAL: 0.4}
 

@@ -45,6 +45,8 @@ class Timetable:
         found: list[Event] = []
         first = (start_ns // NS_PER_MS - TURN_MS) // DAY_MS
         last = ((end_ns - 1) // NS_PER_MS - TURN_MS) // DAY_MS
+        if self._begin_ms(first) > TURN_MS + first * DAY_MS:
+            first -= 1  # a trouble goes on beyond the turn
         for number in range(first, last + 1):
             day = self._day(number)
             found += day.events[
@@ -67,7 +69,7 @@ class Timetable:
         late_ms = turn_ms - 1000 * QUIET_S
         before = self._takeovers(number - 1)
         if before and before[-1][2] + round(1000 * AFTER_S) > late_ms:
-            return self._simulate_car(number - 1)[0].now_ms
+            return self._day(number - 1).end_ms
         return turn_ms
 
     def _takeovers(self, number: int) -> list[tuple[int, int, int, Trouble]]:

@@ -53,10 +53,11 @@ def _board(car: Car, begin_ms: int, run_s: float) -> None:
     car.close_door()
 
 
-def _away(car: Car, floors: int = 8) -> int:
-    """Return a floor some way from here."""
-    up = car.floor + floors <= car.building.floors
-    return car.floor + floors if up else max(1, car.floor - floors)
+def _away(car: Car, floors: int = 99) -> int:
+    """Return a floor so far from here, or as far as there is, towards the farther end."""
+    up = car.building.floors - car.floor >= car.floor - 1
+    far = min(floors, max(car.building.floors - car.floor, car.floor - 1))
+    return car.floor + far if up else car.floor - far
 
 
 def _let_out(car: Car) -> None:
@@ -89,7 +90,8 @@ def entrapment(
 
     def story(car: Car, begin_ms: int, end_ms: int) -> None:
         _board(car, begin_ms, 8.0)
-        car.run(_away(car, 12), until_ms=begin_ms)
+        car.run(_away(car), until_ms=begin_ms)
+        car.wait(begin_ms)
         car.tell(fault_code=OUTSIDE_ZONE, car_speed=0.0, door_zone=0)
         for at_ms in _presses(begin_ms, end_ms, button_s, every_s):
             car.wait(at_ms)
@@ -206,7 +208,8 @@ def opened_in_run(occasion: Occasion, length_s: float) -> Trouble:
 
     def story(car: Car, begin_ms: int, end_ms: int) -> None:
         _board(car, begin_ms, 8.0)
-        car.run(_away(car, 12), until_ms=begin_ms)
+        car.run(_away(car), until_ms=begin_ms)
+        car.wait(begin_ms)
         car.tell(door=Door.OPENING, fault_code=OPEN_IN_RUN)
         car.tell(after_s=0.8, car_speed=0.0)
         car.wait(end_ms)
@@ -226,7 +229,8 @@ def power_loss(occasion: Occasion, length_s: float) -> Trouble:
 
     def story(car: Car, begin_ms: int, end_ms: int) -> None:
         _board(car, begin_ms, 8.0)
-        car.run(_away(car, 12), until_ms=begin_ms)
+        car.run(_away(car), until_ms=begin_ms)
+        car.wait(begin_ms)
         car.tell(
             fault_code=POWER_LOST,
             service_mode=Mode.EMERGENCY_POWER,
