@@ -24,6 +24,7 @@ from domain.time import format_rfc3339
 from ingest.wire import DECODERS, Decoded
 from service.settings import ROOT, Settings
 from service.webhook_settings import WebhookSettings
+from simulators.scenarios import SCENARIOS, Scenario
 from tools import dashboards
 
 BEGIN = "<!-- {name}: written by `make reference`, from the code -->"
@@ -179,10 +180,51 @@ def reasons_table() -> str:
     return "\n".join(["| reason | what is wrong |", "|---|---|", *rows])
 
 
+SCENARIOS_SEED = 1
+
+
+def scenarios_table() -> str:
+    """Return what every scenario plays, must raise and may raise, at one seed."""
+    rows = []
+    for build in SCENARIOS:
+        scenario = build(SCENARIOS_SEED)
+        kind = build.__module__.rpartition(".")[2]
+        story = scenario.story + (f" **Falls short:** {scenario.shortfall}" * bool(scenario.shortfall))
+        rows.append(
+            f"| {scenario.name} | {kind} | {story} | {_musts(scenario)} | {_mays(scenario)} |"
+        )
+    heading = "| scenario | kind | story | must come | may come |"
+    return "\n".join([heading, "|---|---|---|---|---|", *rows])
+
+
+def _musts(scenario: Scenario) -> str:
+    """Return the alarms that must come; of many alike, the first and how many there are."""
+    told = [
+        f"`{one.channel}` {one.condition.value} {one.grade.word}, {one.first_s:.0f} to {one.last_s:.0f} s"
+        + (", returns" if one.returns else "")
+        for one in scenario.must
+    ]
+    shown = told if len(told) <= SHOWN_MAX else [told[0], f"and {len(told) - 1} alike"]
+    return "<br>".join(shown) or "nothing"
+
+
+def _mays(scenario: Scenario) -> str:
+    by_condition: dict[str, list[str]] = {}
+    for channel, condition in scenario.may:
+        by_condition.setdefault(condition.value, []).append(f"`{channel}`")
+    return "<br>".join(
+        f"{condition} of {', '.join(names) if len(names) <= SHOWN_MAX else f'{len(names)} channels'}"
+        for condition, names in by_condition.items()
+    )
+
+
+SHOWN_MAX = 4
+
 TABLES: dict[str, tuple[Path, Any]] = {
     "settings": (ROOT / "docs" / "settings.md", settings_table),
     "features": (ROOT / "docs" / "catalogue.md", features_table),
     "webhooks": (ROOT / "docs" / "webhooks.md", webhooks_table),
+    "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
     "payloads": (ROOT / "docs" / "payloads.md", payloads_reference),
     "reasons": (ROOT / "docs" / "payloads.md", reasons_table),
 }
