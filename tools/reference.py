@@ -189,7 +189,9 @@ def scenarios_table() -> str:
     for build in SCENARIOS:
         scenario = build(SCENARIOS_SEED)
         kind = build.__module__.rpartition(".")[2]
-        story = scenario.story + (f" **Falls short:** {scenario.shortfall}" * bool(scenario.shortfall))
+        story = scenario.story + (
+            f" **Falls short:** {scenario.shortfall}" * bool(scenario.shortfall)
+        )
         rows.append(
             f"| {scenario.name} | {kind} | {story} | {_musts(scenario)} | {_mays(scenario)} |"
         )

@@ -200,7 +200,9 @@ def zone_wrong(seed: int) -> Scenario:
 def clock_drifts(seed: int) -> Scenario:
     """Return a clock that runs off slowly, within what is allowed, and is set right."""
     world = slow_drift(north_hill(seed), after(300.0), 3_000.0, 3_600.0)
-    story = "A clock runs off by two minutes in an hour: no alarm, until it is set back at a stroke."
+    story = (
+        "A clock runs off by two minutes in an hour: no alarm, until it is set back at a stroke."
+    )
     must = _clock(3_300.0, 3_400.0)
     return _tunnel("clock drifts", story, world, must, may=_any(Condition.CLOCK), length_s=4_200.0)
 

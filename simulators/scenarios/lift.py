@@ -210,10 +210,8 @@ def door_opens_in_run(seed: int) -> Scenario:
 
 def busy_lift(seed: int) -> Scenario:
     """Return hours of ordinary service with a sensor that flickers."""
-    story = (
-        "Three hours of ordinary service, the presence sensor flickering all the while: no alarm."
-    )
-    return _play(seed, "busy lift", story, flickering=True, length_s=10_800.0)
+    story = "Two hours of ordinary service, the presence sensor flickering all the while: no alarm."
+    return _play(seed, "busy lift", story, flickering=True, length_s=7_200.0)
 
 
 SCENARIOS = (
