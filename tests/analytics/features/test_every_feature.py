@@ -27,6 +27,8 @@ def sensible(kind):
             given[parameter.name] = by_unit[parameter.name]
         elif parameter.kind == "grades":
             given[parameter.name] = {"1": "blue"}
+        elif parameter.kind == "ranges":
+            given[parameter.name] = [[-1e300, 1.0]] * KINDS[kind].INPUTS
         elif parameter.default is None:
             given[parameter.name] = parameter.choices[0] if parameter.choices else 1
     return given
