@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from domain.time import NS_PER_S, seconds_to_ns
 from simulators.bridge import bridge
 from simulators.course import Occasion, swell, total
-from simulators.drainage import Storm, drainage
+from simulators.drainage import PumpFailure, Storm, drainage
 from simulators.faults import silent, spike, stuck
 from simulators.gas import Leak, Ventilation, gas
 from simulators.lift import entrapment, faulty, lift
@@ -112,7 +112,7 @@ def _tunnels(script: Script, seed: int) -> tuple[Station, ...]:
 
 def _gas(script: Script, seed: int) -> tuple[Station, ...]:
     """Return a main that an excavator hits right beside a manhole, and a small leak elsewhere."""
-    hit = Leak(script.first(4.0), 160.0, 1.0, length_s=200.0, clearing_s=60.0)
+    hit = Leak(script.first(4.0), 230.0, 1.0, length_s=160.0, clearing_s=60.0)
     blown = Ventilation(script.first(330.0), 900.0)
     trace_times = (200.0, (4_200.0,))
     trace = Leak(script.second(*trace_times), 30.0, 3.0, length_s=300.0, clearing_s=90.0)
@@ -123,11 +123,12 @@ def _gas(script: Script, seed: int) -> tuple[Station, ...]:
 
 
 def _drainage(script: Script, seed: int) -> tuple[Station, ...]:
-    """Return a cloudburst that has begun before life does, and a shower that the pumps can bear."""
-    cloudburst = Storm(script.first(-400.0), 40.0, 1_500.0)
-    shower = Storm(script.second(-300.0, (16_800.0,)), 10.0, 1_200.0)
+    """Return a cloudburst in which a pump trips, begun before life does, and a shower elsewhere."""
+    cloudburst = Storm(script.first(-590.0), 30.0, 1_500.0)
+    tripped = PumpFailure(script.first(-230.0), 560.0, (1,))
+    shower = Storm(script.second(-300.0, (16_800.0,)), 25.0, 1_200.0)
     return (
-        drainage("gw-drain-station", "gucheng", seed, storms=(cloudburst,)),
+        drainage("gw-drain-station", "gucheng", seed, storms=(cloudburst,), failures=(tripped,)),
         drainage("gw-drain-canal", "binjiang", seed, storms=(shower,)),
     )
 

@@ -5,7 +5,7 @@ Physics, sources and parameters: docs/worlds/drainage.md.
 
 from simulators.drainage.causes import Blockage, Discharge, HighRiver, PumpFailure
 from simulators.drainage.instruments import drainage, whole_station
-from simulators.drainage.rain import SHANGHAI, Intensity, Storm
+from simulators.rain import SHANGHAI, Intensity, Storm
 from simulators.drainage.street import DrainageStreet
 
 __all__ = [

@@ -11,7 +11,7 @@ from simulators.course import Course, local_hour
 from simulators.days import Days, Made, routed, seconds
 from simulators.drainage.causes import Blockage, Discharge, HighRiver, PumpFailure
 from simulators.drainage.pipe import Basin, Pipe, held_back
-from simulators.drainage.rain import SHANGHAI, Storm, rain_mm, tipped_mm
+from simulators.rain import SHANGHAI, Storm, rain_mm, tipped_mm
 from simulators.drainage.underpass import Underpass
 from simulators.gas.causes import during
 from simulators.network import Section, section
@@ -237,8 +237,8 @@ class DrainageStreet:
     def _quality(self, head_m3_s: Float64s, time_ns: Int64s) -> Made:
         """Return conductivity and pH at the second manhole: a mixture of what flows there.
 
-        Sewage 900 uS/cm and 7.4, rain 60 and 6.6, and what is let in. Salts mix by flow; of the
-        acid, sewage buffers nine tenths of what plain mixing would give.
+        Sewage 900 uS/cm and 7.4, rain 60 and 6.6, and what is let in, each by its flow. For salts
+        that is right; for pH it is crude, as what sewage buffers is left out.
         """
         sewage = HEAD_SHARE * self.sewage_m3_s * self._day_of_sewage(time_ns)
         rainy = np.maximum(head_m3_s - sewage, 0.0)

@@ -34,7 +34,6 @@ class Shaft:
 class Sewers:
     """Methane that the sewers make, as a factor of an average day."""
 
-    weather: Weather
     day_swing: float = 0.5  # warm sewage and slow flow in the afternoon
     peak_hour: float = 15.0
     doubling_c: float = 12.0  # of temperature; Q10 about 1.8 for sewer biofilms
@@ -42,15 +41,14 @@ class Sewers:
     flush_s: float = 10_800.0
     pushed: float = 1.5  # how much more comes while the water rises and drives the air out
 
-    def factor(self, time_ns: Int64s) -> Float64s:
+    def factor(self, time_ns: Int64s, rain_mm_h: Float64s) -> Float64s:
         """Return how much methane comes, 1 on average; ``time_ns`` is a grid."""
         day = self.day_swing * np.cos((local_hour(time_ns) - self.peak_hour) * np.pi / 12.0)
         season = 10.0 * np.cos(year_angle(time_ns, 215.0))
         warmth = 2.0 ** ((0.5 * season - 2.5) / self.doubling_c)  # sewage lags and is damped
-        rain = self.weather.rain_mm_h(time_ns)
         dry = np.full(len(time_ns), 1.0 / self.flush_s)
-        wet_mm = mixed(rain / 3_600.0, dry, seconds(time_ns))
-        pushing = 1.0 + self.pushed * np.clip(rain / 5.0, 0.0, 1.0)
+        wet_mm = mixed(rain_mm_h / 3_600.0, dry, seconds(time_ns))
+        pushing = 1.0 + self.pushed * np.clip(rain_mm_h / 5.0, 0.0, 1.0)
         return np.asarray(
             (1.0 + day) * warmth * pushing * np.exp(-wet_mm / self.flush_mm), np.float64
         )

@@ -18,6 +18,7 @@ from simulators.gas.soil import Trench
 from simulators.network import Section, section
 from simulators.noise import key_of, uniform
 from simulators.payload import TimeForm
+from simulators.rain import Storm, rain_mm
 from simulators.world import Station
 
 STEP_S = 5.0
@@ -41,6 +42,7 @@ class GasStreet:
     biogas: float = 1.0
     works: tuple[Works, ...] = ()
     ventilations: tuple[Ventilation, ...] = ()
+    storms: tuple[Storm, ...] = ()
     detectors: Mapping[int, Detector] = field(default_factory=dict)
     lasers: tuple[int, ...] = ()
     trench: Trench = Trench()
@@ -87,7 +89,8 @@ class GasStreet:
     def _made(self, time_ns: Int64s) -> Made:
         made: dict[str, Float64s] = {}
         step_s = seconds(time_ns)
-        sewers = Sewers(self.weather).factor(time_ns)
+        rain_mm_h = rain_mm(self.storms, self.weather, time_ns, step_s) * 3_600.0 / step_s
+        sewers = Sewers().factor(time_ns, rain_mm_h)
         escaping = np.zeros(len(time_ns))
         for leak in self.leaks:
             escaping += leak.escaping_m3_s(time_ns)
