@@ -124,7 +124,7 @@ def _gas(script: Script, seed: int) -> tuple[Station, ...]:
 
 def _drainage(script: Script, seed: int) -> tuple[Station, ...]:
     """Return a cloudburst in which a pump trips, begun before life does, and a shower elsewhere."""
-    cloudburst = Storm(script.first(-590.0), 30.0, 1_500.0)
+    cloudburst = Storm(script.first(-580.0), 45.0, 1_500.0)
     tripped = PumpFailure(script.first(-230.0), 560.0, (1,))
     shower = Storm(script.second(-300.0, (16_800.0,)), 25.0, 1_200.0)
     return (
