@@ -101,16 +101,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Basin:
-    """What can stand above a blockage: the wedge in the pipe over ``reach_m``, then the shafts."""
+    """What can stand above a blockage: the wedge in the pipe over ``reach_m``, then the shafts.
+
+    ``shafts_m2`` is the open area of all manholes, gullies and house drains that stand on it.
+    """
 
     pipe: Pipe
     reach_m: float
+    shafts_m2: float
     ground_m: float
-
-    @cached_property
-    def shafts_m2(self) -> float:
-        """Of manholes and house drains that stand on the reach."""
-        return 0.8 * max(2.0, self.reach_m / 30.0)
 
     @cached_property
     def table(self) -> tuple[Float64s, Float64s]:

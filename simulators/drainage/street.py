@@ -21,6 +21,7 @@ STEP_S = 10.0
 GROUND_M = 3.6  # above the invert, and
 CROWN_M = 0.9  # as the catalogue's dossier has them for every seed
 HEAD_SHARE = 0.6  # of the catchment lies above the first manhole
+SHAFTS_M2_HA = 4.0  # of a catchment: some 120 m of sewers a hectare, each 30 m a shaft of 1 m2
 SPILLED_SHARE = 0.3  # of what comes out of manholes runs down into the underpass
 BALANCING_ROUNDS = 4
 
@@ -92,9 +93,9 @@ class DrainageStreet:
 
     @cached_property
     def underpass(self) -> Underpass:
-        """The underpass: half a hectare to one, pumps for storms of two to four years."""
+        """The underpass: half a hectare to one, pumps for storms of one to three years."""
         area_ha = 0.5 + 0.5 * self.chance[4]
-        years = 2.0 + 2.0 * self.chance[5]
+        years = 1.0 + 2.0 * self.chance[5]
         rate_m3_s = SHANGHAI.mean_l_s_ha(years, 5.0) / 1_000.0 * 0.9 * area_ha
         return Underpass(area_ha, 0.9, 0.5 * rate_m3_s, 0.0004 + 0.0012 * self.chance[6])
 
@@ -174,7 +175,7 @@ class DrainageStreet:
             flow = np.maximum(arrives + inflows[number] - overs[number], 0.0)
             if number in held and (held[number] < 1.0).any():
                 reach_m = sum(one.length_m for one in self.pipes[:number]) + 60.0
-                back = held_back(Basin(pipe, reach_m, GROUND_M), flow, held[number], step_s)
+                back = held_back(Basin(pipe, reach_m, SHAFTS_M2_HA * self.catchment_ha, GROUND_M), flow, held[number], step_s)
                 flow, spilt[number], standing[number] = (
                     back.on_m3_s,
                     back.over_m3_s,

@@ -8,7 +8,7 @@ import numpy as np
 
 from domain.readings import Float64s, Int64s
 from simulators.climate import Weather, wander
-from simulators.course import Course, local_hour, noise, total, traffic
+from simulators.course import Course, local_hour, noise, traffic
 from simulators.days import Days, Made, mixed, seconds
 from simulators.feed import JsonFeed, Signal
 from simulators.gas.air import LEL_SHARE, OpenPath, Sewers, Shaft
@@ -24,6 +24,7 @@ from simulators.world import Station
 STEP_S = 5.0
 NOMINAL_KPA = 268.0
 ETHANE_SHARE = 0.03  # of pipeline gas; 0.01 to 0.08 (Defratyka et al. 2021, AMT 14, 5049)
+LASER_MOST_PPM = 5_000.0  # the end of its range
 WORKING_PUFF_S = 900.0
 
 
@@ -171,8 +172,12 @@ class GasStreet:
 
     def _ethane(self, number: int) -> Signal:
         name = f"E{number + 1}"
-        hum = noise(key_of(self.key, name), 1.5, 5.0)
-        return Signal(name, 5.0, total(self.days.course(f"ethane {number}"), hum), 1)
+        ethane, hum = self.days.course(f"ethane {number}"), noise(key_of(self.key, name), 1.5, 5.0)
+
+        def course(time_ns: Int64s) -> Float64s:
+            return np.minimum(ethane(time_ns) + hum(time_ns), LASER_MOST_PPM)
+
+        return Signal(name, 5.0, course, 1)
 
     def _pressure(self) -> Signal:
         hum = noise(key_of(self.key, "P1"), 0.4, 5.0)

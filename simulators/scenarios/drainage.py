@@ -155,7 +155,7 @@ def cloudburst(seed: int) -> Scenario:
 def dry_day(seed: int) -> Scenario:
     """Return a day of sewage and pump cycles, with the weather's own rain."""
     story = "Sewage comes and goes, a pump empties the sump now and then, and nothing is wrong."
-    return _played("dry day", story, proving(seed), 12 * HOUR_S)
+    return _played("dry day", story, proving(seed), 6 * HOUR_S)
 
 
 def ordinary_rain(seed: int) -> Scenario:
@@ -198,7 +198,7 @@ def blocked_pipe(seed: int) -> Scenario:
 
 
 def blocked_outfall(seed: int) -> Scenario:
-    """Return an outfall three quarters silted up, found by the first rain."""
+    """Return an outfall nine tenths silted up, found by the first rain."""
     street = proving(
         seed,
         storms=(Storm(after(600.0), 0.5),),
