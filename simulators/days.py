@@ -88,7 +88,9 @@ def mixed(inflow: Float64s, rate_per_s: Float64s, step_s: float) -> Float64s:
     return np.array(held)
 
 
-def routed(inflow: Float64s, storage_s: float, tanks: int, delay_s: float, step_s: float) -> Float64s:
+def routed(
+    inflow: Float64s, storage_s: float, tanks: int, delay_s: float, step_s: float
+) -> Float64s:
     """Return the outflow of a Nash (1957) cascade, ``delay_s`` later: ``tanks`` equal reservoirs.
 
     Its unit hydrograph (a gamma density) is cut where nothing is left of it and sums to 1, so that

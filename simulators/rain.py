@@ -76,7 +76,9 @@ class Storm:
         return self.crest * self.length_s
 
 
-def rain_mm(storms: tuple[Storm, ...], weather: Weather, time_ns: Int64s, step_s: float) -> Float64s:
+def rain_mm(
+    storms: tuple[Storm, ...], weather: Weather, time_ns: Int64s, step_s: float
+) -> Float64s:
     """Return the rain in the ``step_s`` before each time: the weather's, and storms on top."""
     middle_ns = time_ns - seconds_to_ns(step_s / 2.0)
     fallen = weather.rain_mm_h(middle_ns) * step_s / 3_600.0

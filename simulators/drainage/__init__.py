@@ -5,8 +5,8 @@ Physics, sources and parameters: docs/worlds/drainage.md.
 
 from simulators.drainage.causes import Blockage, Discharge, HighRiver, PumpFailure
 from simulators.drainage.instruments import drainage, whole_station
-from simulators.rain import SHANGHAI, Intensity, Storm
 from simulators.drainage.street import DrainageStreet
+from simulators.rain import SHANGHAI, Intensity, Storm
 
 __all__ = [
     "SHANGHAI",

@@ -5,11 +5,11 @@ import numpy as np
 from domain.readings import Float64s, Int64s
 from simulators.course import noise, total
 from simulators.drainage.causes import PumpFailure
-from simulators.rain import Storm
 from simulators.drainage.street import DrainageStreet
 from simulators.feed import JsonFeed, Signal
 from simulators.noise import key_of
 from simulators.payload import TimeForm
+from simulators.rain import Storm
 from simulators.world import Station
 
 PUMP_CURRENT_A = 28.0

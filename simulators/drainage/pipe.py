@@ -50,7 +50,8 @@ class Pipe:
     def full_m3_s(self) -> float:
         """What it carries full, by its own fall (Manning)."""
         hydraulic_m = self.diameter_m / 4.0
-        return self.area_m2 / self.roughness * hydraulic_m ** (2.0 / 3.0) * sqrt(self.slope)
+        speed_m_s = float(hydraulic_m ** (2.0 / 3.0)) * sqrt(self.slope) / self.roughness
+        return self.area_m2 * speed_m_s
 
     @cached_property
     def travel_s(self) -> float:

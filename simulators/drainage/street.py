@@ -11,11 +11,11 @@ from simulators.course import Course, local_hour
 from simulators.days import Days, Made, routed, seconds
 from simulators.drainage.causes import Blockage, Discharge, HighRiver, PumpFailure
 from simulators.drainage.pipe import Basin, Pipe, held_back
-from simulators.rain import SHANGHAI, Storm, rain_mm, tipped_mm
 from simulators.drainage.underpass import Underpass
 from simulators.gas.causes import during
 from simulators.network import Section, section
 from simulators.noise import key_of, uniform
+from simulators.rain import SHANGHAI, Storm, rain_mm, tipped_mm
 
 STEP_S = 10.0
 GROUND_M = 3.6  # above the invert, and
@@ -136,7 +136,9 @@ class DrainageStreet:
 
     def _day_of_sewage(self, time_ns: Int64s) -> Float64s:
         hour = local_hour(time_ns)
-        peaks = np.cos((hour - 20.0) * np.pi / 12.0) * 0.35 + np.cos((hour - 9.0) * np.pi / 6.0) * 0.2
+        peaks = (
+            np.cos((hour - 20.0) * np.pi / 12.0) * 0.35 + np.cos((hour - 9.0) * np.pi / 6.0) * 0.2
+        )
         return np.asarray(1.0 + peaks, np.float64)
 
     def _inflows_m3_s(self, rain: Float64s, time_ns: Int64s) -> list[Float64s]:
@@ -166,7 +168,11 @@ class DrainageStreet:
         return shares
 
     def _cascade(
-        self, inflows: list[Float64s], overs: list[Float64s], held: dict[int, Float64s], step_s: float
+        self,
+        inflows: list[Float64s],
+        overs: list[Float64s],
+        held: dict[int, Float64s],
+        step_s: float,
     ) -> tuple[list[Float64s], list[Float64s], dict[int, Float64s]]:
         """Return what leaves each manhole, what blockages spill, and how high they make it stand."""
         flows, spilt, standing = [], [np.zeros(len(inflows[0])) for _ in inflows], {}
@@ -175,7 +181,12 @@ class DrainageStreet:
             flow = np.maximum(arrives + inflows[number] - overs[number], 0.0)
             if number in held and (held[number] < 1.0).any():
                 reach_m = sum(one.length_m for one in self.pipes[:number]) + 60.0
-                back = held_back(Basin(pipe, reach_m, SHAFTS_M2_HA * self.catchment_ha, GROUND_M), flow, held[number], step_s)
+                back = held_back(
+                    Basin(pipe, reach_m, SHAFTS_M2_HA * self.catchment_ha, GROUND_M),
+                    flow,
+                    held[number],
+                    step_s,
+                )
                 flow, spilt[number], standing[number] = (
                     back.on_m3_s,
                     back.over_m3_s,
@@ -261,4 +272,3 @@ def shifted(flow: Float64s, steps: float) -> Float64s:
         return np.concatenate([np.full(number, flow[0]), flow[: len(flow) - number]])
 
     return np.asarray((1.0 - share) * late(whole) + share * late(whole + 1), np.float64)
-

@@ -46,7 +46,7 @@ class GasStreet:
     storms: tuple[Storm, ...] = ()
     detectors: Mapping[int, Detector] = field(default_factory=dict)
     lasers: tuple[int, ...] = ()
-    trench: Trench = Trench()
+    trench: Trench = field(default_factory=Trench)
 
     @cached_property
     def weather(self) -> Weather:

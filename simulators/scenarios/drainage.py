@@ -61,9 +61,8 @@ def _watches(street: DrainageStreet, broken: tuple[int, ...]) -> list[Watch]:
         )
         for number in numbers
     ]
-    for number in range(street.manholes - 1):
-        if number in numbers and number + 1 in numbers:
-            watches.append(_difference(street, number))
+    pairs = (number for number in numbers if number + 1 in numbers)
+    watches += [_difference(street, number) for number in pairs]
     rain = street.course("rain")
     watches += [
         Watch(f"{PROVING}/underpass", street.course("depth"), DEPTH, LATE_S, 0.004, 0.0),

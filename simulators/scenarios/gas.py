@@ -47,9 +47,7 @@ def old_street(
     biogas: float = 1.0,
 ) -> Station:
     """Return the demonstration's gas section in the old town."""
-    return gas(
-        "gw-gas-old", "gucheng", seed, leaks=leaks, ventilations=ventilations, biogas=biogas
-    )
+    return gas("gw-gas-old", "gucheng", seed, leaks=leaks, ventilations=ventilations, biogas=biogas)
 
 
 def proving(seed: int, **causes: object) -> GasStreet:
@@ -63,7 +61,9 @@ def beside(seed: int, manhole: int, away_m: float = 1.5) -> float:
     return proving(seed).section.manholes[manhole].place_m + away_m
 
 
-def _watch_methane(street: GasStreet, facility: str, limits: Sequence[tuple[Grade, float]], number: int) -> Watch:
+def _watch_methane(
+    street: GasStreet, facility: str, limits: Sequence[tuple[Grade, float]], number: int
+) -> Watch:
     shown = limits
     return Watch(
         f"{facility}/manhole-{number + 1}",
@@ -150,7 +150,9 @@ def slow_leak(seed: int) -> Scenario:
     """Return a corroded pipe: a hole of a millimetre, unseen for hours."""
     leak = Leak(after(600.0), escape_m3_h(1.0), beside(seed, NEAR))
     street = proving(seed, leaks=(leak,))
-    story = "Two cubic metres an hour fill the trench; a manhole fills within hours, and stays full."
+    story = (
+        "Two cubic metres an hour fill the trench; a manhole fills within hours, and stays full."
+    )
     return _played("slow leak", story, street, 4 * 3_600.0)
 
 
