@@ -52,6 +52,6 @@ class Discharge:
     occasion: Occasion
     length_s: float
     manhole: int = 1
-    flow_m3_s: float = 0.015
-    conductivity: float = 9_000.0  # uS/cm; pickling baths have 5,000 to 50,000
-    ph: float = 3.2
+    flow_m3_s: float = 0.025
+    conductivity: float = 15_000.0  # uS/cm; pickling baths have 5,000 to 50,000
+    ph: float = 2.5

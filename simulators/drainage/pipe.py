@@ -10,6 +10,7 @@ from domain.readings import Float64s
 
 GRAVITY_M_S2 = 9.81
 ORIFICE = 0.6  # discharge coefficient of a sharp opening
+RUNS_OFF_S = 120.0
 BRIM = 1.05  # of the full pipe's flow: here the last air is gone
 
 
@@ -152,6 +153,12 @@ def held_back(basin: Basin, comes_m3_s: Float64s, open_share: Float64s, step_s: 
     for comes, share, free in zip(comes_m3_s.tolist(), open_share.tolist(), usual, strict=True):
         if share >= 1.0 and volume <= free + comes * step_s:
             volume, through = free, comes
+            held.append((through, basin.level_m(volume), 0.0, volume))
+            continue
+        if share >= 1.0:  # cleared: what had gathered runs off, as fast as the pipe can bear
+            room = max(pipe.full_m3_s, comes)
+            through = min(room, comes + (volume - free) / RUNS_OFF_S)
+            volume += (comes - through) * step_s
             held.append((through, basin.level_m(volume), 0.0, volume))
             continue
         level = basin.level_m(volume)

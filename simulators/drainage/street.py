@@ -56,7 +56,8 @@ class DrainageStreet:
     @cached_property
     def chance(self) -> list[float]:
         """What differs from seed to seed."""
-        return uniform(key_of(self.seed, self.street, "drainage"), np.arange(12)).tolist()
+        drawn = uniform(key_of(self.seed, self.street, "drainage"), np.arange(12))
+        return [float(one) for one in drawn]
 
     @cached_property
     def pipes(self) -> tuple[Pipe, ...]:

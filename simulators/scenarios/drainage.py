@@ -234,19 +234,25 @@ def stuck_in_a_flood(seed: int) -> Scenario:
 def illegal_discharge(seed: int) -> Scenario:
     """Return a workshop's pickling bath, let into the sewer at night."""
     street = proving(seed, discharges=(Discharge(after(3_600.0), 5_400.0, 0),))
-    must = (
-        Expected(f"{PROVING}/ph", Condition.LOW, Grade.BLUE, 3_600.0, 4_600.0, returns=True),
-        Expected(
-            f"{PROVING}/conductivity",
-            Condition.HIGH,
-            Grade.BLUE,
-            3_600.0,
-            4_600.0,
-            returns=True,
+    # readings each 5 min, 2 of 3 count; noise is 12 uS/cm and 0.03
+    salt, acid = street.course("conductivity"), street.course("ph")
+    late_s = 660.0
+    watches = (
+        Watch(f"{PROVING}/conductivity", salt, ((Grade.BLUE, 3_100.0),), late_s, 45.0, 0.0),
+        Watch(
+            f"{PROVING}/ph",
+            acid,
+            ((Grade.BLUE, 6.0),),
+            late_s,
+            0.12,
+            0.0,
+            settle_s=3_600.0,
+            condition=Condition.LOW,
         ),
     )
-    story = "Fifteen litres a second of acid for an hour and a half; the level hardly shows it."
-    return _played("illegal discharge", story, street, 4 * HOUR_S, must=must)
+    must, near = all_wanted(watches, 4 * HOUR_S)
+    story = "Acid let into the sewer for an hour and a half; the level hardly shows it."
+    return _played("illegal discharge", story, street, 4 * HOUR_S, must=must, may=near)
 
 
 SCENARIOS = (

@@ -40,6 +40,7 @@ class Watch:
     margin_share: float = 0.03
     hold_s: float = 60.0
     settle_s: float = 900.0  # how long before the end it must be below for the alarm to be over
+    condition: Condition = Condition.HIGH  # for LOW, limits are reached from above
 
     def wanted(
         self, length_s: float, begin_ns: int = BEGIN_NS
@@ -47,21 +48,23 @@ class Watch:
         """Return the alarms that must come, and those that may."""
         seconds = np.arange(0.0, length_s, GRID_S)
         time_ns: Int64s = begin_ns + (seconds * NS_PER_S).astype(np.int64)
-        value = self.truth(time_ns)
-        sure = [grade for grade, limit in self.limits if self._passed(value, limit) is not None]
-        near = [g for g, limit in self.limits if value.max() >= limit - self._off(limit)]
-        key = (self.channel, Condition.HIGH)
+        sign = -1.0 if self.condition is Condition.LOW else 1.0
+        value = sign * self.truth(time_ns)
+        limits = [(grade, sign * limit) for grade, limit in self.limits]
+        sure = [grade for grade, limit in limits if self._passed(value, limit) is not None]
+        near = [grade for grade, limit in limits if value.max() >= limit - self._off(limit)]
+        key = (self.channel, self.condition)
         if not sure:
             return (), ((key,) if near else ())
-        limit = dict(self.limits)[sure[-1]]
+        limit = dict(limits)[sure[-1]]
         passed = self._passed(value, limit)
         first = int(np.argmax(value >= limit - self._off(limit)))
-        lowest = self.limits[0][1]
+        lowest = limits[0][1]
         tail = value[-max(1, int(self.settle_s / GRID_S)) :]
-        over = bool(tail.max() < 0.85 * lowest - self.margin)
+        over = bool(tail.max() < lowest - 0.15 * abs(lowest) - self.margin)
         wanted = Expected(
             self.channel,
-            Condition.HIGH,
+            self.condition,
             sure[-1],
             float(seconds[first]) - 2 * GRID_S,
             float(seconds[passed or 0]) + self.late_s,

@@ -54,7 +54,9 @@ def test_water_stands_higher_the_more_flows_and_the_higher_it_stands_below():
 
 def test_a_pond_is_level_and_pressure_adds_frictions_head():
     fall_m = PIPE.slope * PIPE.length_m
-    assert PIPE.upper_m(np.array([0.01]), np.array([2.0]))[0] == pytest.approx(2.0 - fall_m, abs=1e-3)
+    assert PIPE.upper_m(np.array([0.01]), np.array([2.0]))[0] == pytest.approx(
+        2.0 - fall_m, abs=1e-3
+    )
     double = np.array([2.0 * PIPE.full_m3_s])
     assert PIPE.upper_m(double, np.array([2.0]))[0] == pytest.approx(2.0 + 3.0 * fall_m)
 
@@ -151,7 +153,7 @@ def test_pumps_start_and_stop_at_their_levels_and_not_in_between():
     below = street.underpass
     assert len(starts) >= 2
     assert len(stops) >= 2
-    usual = day["sump"][starts][day["sump"][starts] > 1.0]
+    usual = day["sump"][starts[starts % 8_640 < 8_400]]  # not when it is emptied, before four
     assert usual == pytest.approx(below.starts_m[0], abs=0.05)
     assert day["sump"][stops].max() < below.stops_m[0] + 0.3
     assert day["depth"].max() == 0.0

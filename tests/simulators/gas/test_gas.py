@@ -61,9 +61,7 @@ def test_a_manhole_settles_where_what_enters_is_what_is_exchanged():
     leaking = street(leaks=(LEAK,))
     number, end_ns = 1, np.array([BEGIN_NS + 40 * 3_600 * NS_PER_S])
     shaft = leaking.shaft(number)
-    entering = leaking.trench.reaching_m3_s(
-        LEAK, leaking.way_m(LEAK, number), shaft.takes, end_ns
-    )
+    entering = leaking.trench.reaching_m3_s(LEAK, leaking.way_m(LEAK, number), shaft.takes, end_ns)
     exchange = shaft.exchange_m3_s(leaking.weather, end_ns)
     settled = 100.0 * entering / (entering + exchange) / 0.05
     assert leaking.true_lel(number)(end_ns) == pytest.approx(settled, rel=0.15)
