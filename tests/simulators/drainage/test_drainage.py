@@ -99,7 +99,7 @@ def test_a_blocked_pipe_rises_above_and_falls_below_in_dry_weather():
     blocked = (Blockage(once(RAIN_NS), 1, 0.004),)
     _, free = made()
     _, day = made(blockages=blocked)
-    after = int(30 * 360) + 200
+    after = (30 * 360) + 200
     assert day["level 1"][after] > free["level 1"][after] + 0.2
     assert day["level 0"][-1] > free["level 0"][-1] + 0.2
     assert day["level 2"][after] < free["level 2"][after] - 0.01
