@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from domain.time import NS_PER_S, seconds_to_ns
 from simulators.bridge import bridge
 from simulators.course import Occasion, swell, total
-from simulators.drainage import drainage
+from simulators.drainage import Storm, drainage
 from simulators.faults import silent, spike, stuck
-from simulators.gas import gas
+from simulators.gas import Leak, Ventilation, gas
 from simulators.lift import entrapment, faulty, lift
 from simulators.tunnel import tunnel
-from simulators.weather import Storm
 from simulators.world import Message, Station, follow, merged
 
 SEED = 20211128
@@ -112,16 +111,21 @@ def _tunnels(script: Script, seed: int) -> tuple[Station, ...]:
 
 
 def _gas(script: Script, seed: int) -> tuple[Station, ...]:
-    leak = swell(script.first(4.0), 60.0, 260.0, 300.0, 64.0)
-    trace = swell(script.second(200.0, (4_200.0,)), 120.0, 180.0, 240.0, 11.0)
-    old = gas("gw-gas-old", "gucheng", seed, leak=leak)
-    east = gas("gw-gas-east", "nanling", seed, leak=trace)
+    """Return a main that an excavator hits right beside a manhole, and a small leak elsewhere."""
+    hit = Leak(script.first(4.0), 230.0, 1.0, length_s=160.0, clearing_s=60.0)
+    blown = Ventilation(script.first(330.0), 900.0)
+    trace_times = (200.0, (4_200.0,))
+    trace = Leak(script.second(*trace_times), 30.0, 3.0, length_s=300.0, clearing_s=90.0)
+    aired = Ventilation(script.second(620.0, (3_780.0,)), 900.0)
+    old = gas("gw-gas-old", "gucheng", seed, leaks=(hit,), ventilations=(blown,))
+    east = gas("gw-gas-east", "nanling", seed, leaks=(trace,), ventilations=(aired,))
     return old, east.with_signal("M3", silent(script.second(850.0), 300.0))
 
 
 def _drainage(script: Script, seed: int) -> tuple[Station, ...]:
-    cloudburst = Storm(script.first(5.0), 0.8, 0.285, 0.75, rain_s=260.0)
-    shower = Storm(script.second(60.0, (16_800.0,)), 0.6, 0.11, 0.3, rain_s=300.0)
+    """Return a cloudburst that has begun before life does, and a shower elsewhere."""
+    cloudburst = Storm(script.first(-655.0), 25.0, 1_500.0)
+    shower = Storm(script.second(-300.0, (16_800.0,)), 8.0, 1_200.0)
     return (
         drainage("gw-drain-station", "gucheng", seed, storms=(cloudburst,)),
         drainage("gw-drain-canal", "binjiang", seed, storms=(shower,)),

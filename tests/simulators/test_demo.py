@@ -232,7 +232,8 @@ def test_another_start_fills_only_the_gap_and_goes_on_with_the_same_worlds():
     assert gap[-1].time_ns < again.join_ns
     assert not list(again.backfill(again.live_ns))
     span = (first.live_ns, first.live_ns + 60 * NS_PER_S)
-    for gateway, name in (("gw-gas-east", "M1"), ("gw-tunnel-lake", "V1")):
+    # not a manhole: what gas the script left in it stays for hours
+    for gateway, name in (("gw-gas-east", "P1"), ("gw-tunnel-lake", "V1")):
         one, other = (series(station(d, gateway), name, *span)[1] for d in (first, again))
         assert one.tolist() == other.tolist()
 
