@@ -14,7 +14,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from analytics.features import background, code, difference, rate, rolling, scale
+from analytics.features import (
+    background,
+    code,
+    difference,
+    frequency,
+    rate,
+    residual,
+    rolling,
+    scale,
+)
 from analytics.features.protocol import FeatureKind, Parameter
 from analytics.features.protocol import validate as validate_kind
 
@@ -23,7 +32,9 @@ KINDS: Mapping[str, FeatureKind] = MappingProxyType(
         "background": background,
         "code": code,
         "difference": difference,
+        "frequency": frequency,
         "rate": rate,
+        "residual": residual,
         "rolling": rolling,
         "scale": scale,
     }
