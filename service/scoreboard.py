@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from statistics import median
 
@@ -95,9 +96,11 @@ class Played:
 
 
 def play(scenario: Scenario, whole: Catalogue) -> Played:
-    """Judge a scenario as the live service would, each second's tick included."""
+    """Judge a scenario as the live service would, ticks included."""
     played = Played(scenario)
-    for transition in judge(scenario.catalogue(whole), scenario.messages(), ticks=True):
+    for transition in judge(
+        scenario.catalogue(whole), scenario.messages(), tick_s=scenario.tick_s
+    ):
         alarm = transition.alarm
         played.found[alarm.channel, alarm.condition].append(transition)
     return played
@@ -141,22 +144,19 @@ def _told(raised: Transition, scenario: Scenario) -> str:
     return f"{alarm.channel} {alarm.condition.value} {alarm.grade.word} at {at_s:.1f} s"
 
 
-def scenario_catalogue() -> Catalogue:
-    """Return the catalogue that the scenarios play on."""
+@cache
+def scenario_catalogue(site: str = "demo") -> Catalogue:
+    """Return the catalogue of a site that scenarios play on, read once a process."""
     config = ROOT / "config"
-    return load_catalogue([config / "sites" / "demo.yaml"], config / "templates")
-
-
-_whole: list[Catalogue] = []  # of a worker process, read once
+    return load_catalogue([config / "sites" / f"{site}.yaml"], config / "templates")
 
 
 def _score_one(which: tuple[int, int]) -> Score:
     number, seed = which
-    if not _whole:
-        _whole.append(scenario_catalogue())
     build = SCENARIOS[number]
     kind = build.__module__.rpartition(".")[2]
-    return score(kind, seed, play(build(seed), _whole[0]))
+    scenario = build(seed)
+    return score(kind, seed, play(scenario, scenario_catalogue(scenario.site)))
 
 
 def scores(seeds: Iterable[int], wanted: str = "", jobs: int | None = None) -> Iterator[Score]:

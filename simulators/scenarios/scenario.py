@@ -41,7 +41,9 @@ class Scenario:
     """What plays, and what it raises.
 
     Every alarm of ``must`` has to come; alarms of ``may`` can (those that follow from the same
-    cause); any other one on a channel of ``facilities`` is wrong.
+    cause); any other one on a channel of ``facilities`` is wrong. ``site`` is the stem of the file in
+    config/sites that it plays on. ``tick_s`` is longer than life's second where days are played: ticks
+    say what is silent, and the loggers of days send each ten minutes.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Scenario:
     must: tuple[Expected, ...] = ()
     may: tuple[tuple[str, Condition], ...] = ()
     begin_ns: int = BEGIN_NS
+    site: str = "demo"
+    tick_s: float = 1.0
 
     @property
     def end_ns(self) -> int:
@@ -63,7 +67,7 @@ class Scenario:
         return merged(self.worlds, self.begin_ns, self.end_ns)
 
     def catalogue(self, whole: Catalogue) -> Catalogue:
-        """Return the part of the demonstration's catalogue that this plays on.
+        """Return the part of its site's catalogue that this plays on.
 
         The others' gateways would be silent all the while, and that is not what is meant.
         """

@@ -8,13 +8,14 @@ from service.scoreboard import play, scenario_catalogue, score
 from simulators.scenarios import SCENARIOS
 
 SEED = int(os.environ.get("LIFELINE_SEED", "7"))
-WHOLE = scenario_catalogue()
 
 
 @pytest.fixture(scope="module", params=SCENARIOS, ids=lambda build: build.__name__)
 def played(request):
     """The score of a scenario."""
-    return score(request.param.__module__, SEED, play(request.param(SEED), WHOLE))
+    scenario = request.param(SEED)
+    whole = scenario_catalogue(scenario.site)
+    return score(request.param.__module__, SEED, play(scenario, whole))
 
 
 def test_every_alarm_that_must_come_comes_in_its_time(played):
