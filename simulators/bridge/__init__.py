@@ -18,6 +18,7 @@ __all__ = [
     "CABLE_STAYED",
     "CONTINUOUS",
     "LONG_TERM",
+    "SWING",
     "TIED_ARCH",
     "Convoy",
     "Design",
@@ -43,8 +44,11 @@ class Logger:
     more: bool = False  # the difference of temperatures and the wind, too
 
 
-LONG_TERM = Logger(60.0, 60.0, 60.0, 600.0, 20, 10.0, more=True)
-"""A logger of slow quantities, and of 20 samples of acceleration a second."""
+LONG_TERM = Logger(60.0, 60.0, 60.0, 600.0, more=True)
+"""A logger of slow quantities."""
+
+SWING = Logger(warmth_s=60.0, upload_s=60.0, acceleration_hz=20, block_s=10.0)
+"""A logger of 20 samples of acceleration a second, enough for the first modes."""
 
 
 def built(

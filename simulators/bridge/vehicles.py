@@ -18,8 +18,6 @@ from simulators.course import Course, Occasion, local_hour
 from simulators.noise import bell, uniform
 
 GRAVITY = 9.81
-AXLES = 3  # groups: steering, drive, trailer
-
 
 class Class(NamedTuple):
     """A class of vehicles: its share, weights of empty and loaded in t, and axle groups."""
@@ -29,7 +27,7 @@ class Class(NamedTuple):
     loaded_t: float
     loaded_share: float
     deviation_t: float
-    offset_m: tuple[float, float, float]
+    offset_m: tuple[float, float, float]  # axle groups: steering, drive, trailer
     part: tuple[float, float, float]  # of the weight, on each group
 
 
@@ -141,27 +139,22 @@ def stream(lane: Lane, length_m: float, line: Callable[[Float64s], Float64s]) ->
     reach_s = (length_m + 15.0) / lane.slowest_m_s + lane.slot_s
     back = int(reach_s / lane.slot_s) + 1
 
+    behind = np.arange(back + 1)
+
     def course(time_ns: Int64s) -> Float64s:
-        total = np.zeros(len(time_ns))
         if len(time_ns) == 0:
-            return total
+            return np.zeros(0)
         current = time_ns // slot_ns
         first = int(current.min()) - back
         known = lane.vehicles(np.arange(first, int(current.max()) + 1))
-        for behind in range(back + 1):
-            which = current - behind - first
-            travelled_m = (
-                known.speed_m_s[which] * (time_ns - known.start_ns[which]) / NS_PER_S
-            )
-            loaded = np.flatnonzero(
-                (known.load_kn[which, 0] > 0.0)
-                & (travelled_m >= 0.0)
-                & (travelled_m < length_m + 15.0)
-            )
-            for axle in range(AXLES):
-                own = which[loaded]
-                place = travelled_m[loaded] - known.offset_m[own, axle]
-                total[loaded] += known.load_kn[own, axle] * line(place)
-        return total
+        which = (current - first)[:, None] - behind
+        since_s = (time_ns[:, None] - known.start_ns[which]) / NS_PER_S
+        travelled_m = known.speed_m_s[which] * since_s
+        there = (travelled_m >= 0.0) & (travelled_m < length_m + 15.0)
+        row, column = np.nonzero(there & (known.load_kn[which, 0] > 0.0))
+        own = which[row, column]
+        place_m = travelled_m[row, column][:, None] - known.offset_m[own]
+        effect = (known.load_kn[own] * line(place_m)).sum(axis=1)
+        return np.asarray(np.bincount(row, effect, len(time_ns)), np.float64)
 
     return course

@@ -12,6 +12,7 @@ from domain.time import NS_PER_S, seconds_to_ns
 from simulators.bridge import (
     CONTINUOUS,
     LONG_TERM,
+    SWING,
     TIED_ARCH,
     Convoy,
     Trouble,
@@ -68,7 +69,7 @@ def egret(seed: int, trouble: Trouble = CALM, busy: float = 1.0) -> Station:
     """Return the proving ground's bridge with a logger of its swing."""
     return bridge(
         "gw-bridge-egret", "proving", seed, design=CONTINUOUS, trouble=trouble, busy=busy,
-        logger=LONG_TERM, only=("A1", "T1"),
+        logger=SWING, only=("A1", "T1"),
     )  # fmt: skip
 
 
