@@ -24,7 +24,12 @@ INPUTS = 2
 PARAMETERS = (
     Parameter("lag_s", "the response follows the second input so late", "s", 0.0, low=0.0),
     Parameter(
-        "learn_s", "coefficients not given are learnt of so long", "s", 86_400.0, low=0.0, above=True
+        "learn_s",
+        "coefficients not given are learnt of so long",
+        "s",
+        86_400.0,
+        low=0.0,
+        above=True,
     ),
     Parameter("slope", "of the response on the second input; left out: learnt", optional=True),
     Parameter("offset", "response where the second input is 0; left out: learnt", optional=True),

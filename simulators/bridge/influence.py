@@ -48,23 +48,23 @@ class Beam:
         """From end to end."""
         return sum(self.spans_m)
 
-    def support_moments(self, load_m: float) -> Float64s:
-        """Return the moments at all supports (kN m, sagging positive) under 1 kN at ``load_m``."""
+    def support_moments(self, load_m: Float64s) -> Float64s:
+        """Return the moments (kN m, sagging positive) at all supports under 1 kN at each place.
+
+        One row a place, one column a support.
+        """
         spans = np.array(self.spans_m)
-        count = len(spans)
-        moments = np.zeros(count + 1)
-        if count == 1:
-            return moments
-        right = np.zeros(count - 1)
         starts = np.concatenate(([0.0], np.cumsum(spans)))
-        for k in range(count - 1):
-            a = load_m - starts[k]
-            if 0.0 < a < spans[k]:
-                right[k] -= a * (spans[k] ** 2 - a**2) / spans[k]
-            b = starts[k + 2] - load_m
-            if 0.0 < b < spans[k + 1]:
-                right[k] -= b * (spans[k + 1] ** 2 - b**2) / spans[k + 1]
-        moments[1:-1] = np.linalg.solve(self._matrix(), right)
+        moments = np.zeros((len(load_m), len(spans) + 1))
+        if len(spans) == 1:
+            return moments
+        right = np.zeros((len(load_m), len(spans) - 1))
+        for k in range(len(spans) - 1):
+            a = np.clip(load_m - starts[k], 0.0, spans[k])
+            b = np.clip(starts[k + 2] - load_m, 0.0, spans[k + 1])
+            right[:, k] -= a * (spans[k] ** 2 - a**2) / spans[k]
+            right[:, k] -= b * (spans[k + 1] ** 2 - b**2) / spans[k + 1]
+        moments[:, 1:-1] = np.linalg.solve(self._matrix(), right.T).T
         return moments
 
     def _matrix(self) -> Float64s:
@@ -92,38 +92,38 @@ class Beam:
             right = 6.0 * self.stiffness_kn_m2 * turns
             moments[1:-1] = np.linalg.solve(self._matrix(), right)
         span, _, length, share = self._within(section_m)
-        moment, bent = _end_moments(moments[span], moments[span + 1], length, share)
+        left, right = moments[span : span + 1], moments[span + 1 : span + 2]
+        moment, bent = _end_moments(left, right, length, share)
         rigid = down[span] * (1.0 - share) + down[span + 1] * share
-        return moment, float(rigid + bent / self.stiffness_kn_m2)
+        return float(moment[0]), float(rigid + bent[0] / self.stiffness_kn_m2)
 
-    def effects(self, load_m: float, section_m: float) -> tuple[float, float]:
-        """Return (moment in kN m, deflection in m, down) at a section under 1 kN at ``load_m``."""
+    def effects(self, load_m: Float64s, section_m: float) -> tuple[Float64s, Float64s]:
+        """Return (moment in kN m, deflection in m, down) at a section under 1 kN at each place."""
         span, start, length, share = self._within(section_m)
-        place = share * length
-        left, right = self.support_moments(load_m)[span : span + 2]
-        moment, sag = _end_moments(left, right, length, share)
-        load = load_m - start
-        if 0.0 < load < length:
-            near, far = (place, length - load) if place <= load else (length - place, load)
-            moment += far * near / length
-            sag += far * near * (length**2 - far**2 - near**2) / (6.0 * length)
-        return float(moment), float(sag / self.stiffness_kn_m2)
+        moments = self.support_moments(load_m)
+        moment, sag = _end_moments(moments[:, span], moments[:, span + 1], length, share)
+        load, place = load_m - start, share * length
+        before = place <= load  # the section stands before the load, or behind it
+        near = np.where(before, place, length - place)
+        far = np.where(before, length - load, load)
+        own = ((load > 0.0) & (load < length)) * far * near / length
+        moment = moment + own
+        sag = sag + own * (length**2 - far**2 - near**2) / 6.0
+        return moment, sag / self.stiffness_kn_m2
 
     def lines(self, section_m: float) -> tuple[Line, Line]:
         """Return the influence lines of moment (kN m / kN) and deflection (m / kN) at a section."""
-        places = np.linspace(0.0, self.length_m, POINTS)
-        pairs = np.array([self.effects(place, section_m) for place in places.tolist()])
-        return (
-            Line(0.0, self.length_m, pairs[:, 0]),
-            Line(0.0, self.length_m, pairs[:, 1]),
-        )
+        moment, sag = self.effects(np.linspace(0.0, self.length_m, POINTS), section_m)
+        return Line(0.0, self.length_m, moment), Line(0.0, self.length_m, sag)
 
 
-def _end_moments(left: float, right: float, length: float, share: float) -> tuple[float, float]:
+def _end_moments(
+    left: Float64s, right: Float64s, length: float, share: float
+) -> tuple[Float64s, Float64s]:
     """Return (moment, sag times E I) at a share of a simple span under moments at its ends."""
     moment = left * (1.0 - share) + right * share
-    sag = share * (1.0 - share) * (left * (2.0 - share) + right * (1.0 + share)) * length**2 / 6.0
-    return float(moment), float(sag)
+    bend = left * (2.0 - share) + right * (1.0 + share)
+    return moment, share * (1.0 - share) * bend * length**2 / 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class HungDeck:
 
     @property
     def wave_per_m(self) -> float:
-        """lambda = (k / 4 E I) ^ 1/4."""
+        """Lambda = (k / 4 E I) ^ 1/4."""
         return float((self.support_kn_m2 / (4.0 * self.stiffness_kn_m2)) ** 0.25)
 
     def settled(self, support: int, section_m: float) -> tuple[float, float]:

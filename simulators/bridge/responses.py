@@ -81,7 +81,12 @@ class Bridge:
         design, trouble = self.design, self.trouble
         live = self.load(design.structure.lines(design.midspan_m)[1])
         share = design.structure.settled(PIER, design.midspan_m)[1]
-        cable_mm = 0.4 * design.cables[0].force_kn * design.structure.lines(design.midspan_m)[1].value.max() * 1e3
+        cable_mm = (
+            0.4
+            * design.cables[0].force_kn
+            * design.structure.lines(design.midspan_m)[1].value.max()
+            * 1e3
+        )
 
         def course(time_ns: Int64s) -> Float64s:
             weaker = gain(trouble.damage(time_ns))
@@ -173,9 +178,7 @@ class Bridge:
             driven = design.load_m_s2_per_kn * live(time_ns)
             return np.asarray(np.sqrt(design.ambient_m_s2**2 + buffeting**2 + driven**2))
 
-        return Swing(
-            key_of(self.key, "A1"), design.modes, rate_hz, strength, self.frequency_share
-        )
+        return Swing(key_of(self.key, "A1"), design.modes, rate_hz, strength, self.frequency_share)
 
 
 def gain(loss: Float64s) -> Float64s:
@@ -187,7 +190,7 @@ def gain(loss: Float64s) -> Float64s:
 class ColdFront(Weather):
     """The city's weather with a change of temperature on top."""
 
-    front: Course = lambda time_ns: np.zeros(len(time_ns))  # noqa: E731  a default that adds nothing
+    front: Course = lambda time_ns: np.zeros(len(time_ns))
 
     def air_c(self, time_ns: Int64s) -> Float64s:
         """Return the air's temperature with the front."""

@@ -19,6 +19,7 @@ from simulators.noise import bell, uniform
 
 GRAVITY = 9.81
 
+
 class Class(NamedTuple):
     """A class of vehicles: its share, weights of empty and loaded in t, and axle groups."""
 
@@ -59,6 +60,9 @@ def hourly(share: tuple[float, ...] = BY_HOUR) -> Course:
     return course
 
 
+USUAL_FLOW = hourly()
+
+
 class Passing(NamedTuple):
     """Vehicles: when each front axle is at the start of the bridge, its speed, axles and loads."""
 
@@ -78,7 +82,7 @@ class Lane:
     speed_m_s: float = 15.0
     heavy: float = 1.0  # scales the shares of lorries and buses
     speed_spread: float = 0.12  # deviation over mean; at most 3.47 deviations
-    flow: Course = hourly()
+    flow: Course = USUAL_FLOW
 
     @property
     def slowest_m_s(self) -> float:

@@ -182,7 +182,12 @@ def cable_force_loss(seed: int) -> Scenario:
     story = "Wires of a tendon break within ten minutes; a tenth of its force is gone."
     trouble = Trouble(cable_loss=sets_in(CAUSE_S, 600.0, 0.10))
     return _days(
-        "cable force loss", story, seed, trouble, (must,), ("cable-2/residual", "deflection/residual")
+        "cable force loss",
+        story,
+        seed,
+        trouble,
+        (must,),
+        ("cable-2/residual", "deflection/residual"),
     )
 
 
@@ -197,7 +202,9 @@ def bearing_jam(seed: int) -> Scenario:
     jam_ns = MIDNIGHT_NS + seconds_to_ns(CAUSE_S)
     trouble = Trouble(jam=once(jam_ns))
     own = built("gw-bridge-heron", seed, design=CONTINUOUS, trouble=trouble)
-    time_ns = jam_ns + np.arange(0.0, length_s - CAUSE_S - 2 * HOUR_S, 60.0).astype(np.int64) * NS_PER_S
+    time_ns = (
+        jam_ns + np.arange(0.0, length_s - CAUSE_S - 2 * HOUR_S, 60.0).astype(np.int64) * NS_PER_S
+    )
     warmth = own.effective_c(time_ns) - own.effective_c(time_ns[:1])
     missing = 1e3 * STEEL_PER_K * own.design.expansion_m[0] * warmth
     beyond = np.flatnonzero(np.abs(missing) >= 0.1 * 40.0)
@@ -241,7 +248,9 @@ def scour(seed: int) -> Scenario:
 
 def swing_in_a_front(seed: int) -> Scenario:
     """Return a cold front, a breeze and the evening's peak, felt by the frequency."""
-    story = "A cold front and a breeze over the evening's peak: the frequency moves by half a percent."
+    story = (
+        "A cold front and a breeze over the evening's peak: the frequency moves by half a percent."
+    )
     trouble = Trouble(
         cold_k=sets_in(2 * HOUR_S, 3 * HOUR_S, -12.0, NOON_NS),
         gale_m_s=sets_in(3 * HOUR_S, HOUR_S, 6.0, NOON_NS),

@@ -88,9 +88,7 @@ def _cloudburst() -> Course:
 def portal_flood(seed: int) -> Scenario:
     """Return a cloudburst while the pumps have no power."""
     # 70 mm/h bring 0.16 m3/s: the sump is full after ten minutes, 25 cm stand after twenty more.
-    must = Expected(
-        f"{DELTA}/portal-water", Condition.HIGH, Grade.ORANGE, 1_500.0, 3_900.0
-    )
+    must = Expected(f"{DELTA}/portal-water", Condition.HIGH, Grade.ORANGE, 1_500.0, 3_900.0)
     story = "Seventy millimetres an hour for half an hour, and the pumps have no power."
     trouble = Trouble(cloudburst_mm_h=_cloudburst(), pumps=level(0.0))
     return _air("portal flood", story, seed, trouble, (must,), ("portal-water/rise",))
@@ -129,9 +127,7 @@ def adjacent_works(seed: int) -> Scenario:
         Expected(
             f"{CLIFF}/settlement-2/rate", Condition.HIGH, Grade.YELLOW, 2.5 * DAY_S, 4.2 * DAY_S
         ),
-        Expected(
-            f"{CLIFF}/settlement-2", Condition.HIGH, Grade.YELLOW, 3.1 * DAY_S, 4.3 * DAY_S
-        ),
+        Expected(f"{CLIFF}/settlement-2", Condition.HIGH, Grade.YELLOW, 3.1 * DAY_S, 4.3 * DAY_S),
     )
     story = "A heading is driven beneath ring 2: 15 mm in four days, by rate and in sum too much."
     return _lining("adjacent works", story, seed, Trouble(works=works), must, days=6.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulators.bridge.vehicles import hourly
 from simulators.climate import Weather
-from simulators.course import Course, level, noise, still, times, total
+from simulators.course import Course, level, noise, still, times, total, whole
 from simulators.feed import JsonFeed, Signal
 from simulators.noise import key_of, uniform
 from simulators.payload import TimeForm
@@ -30,7 +30,7 @@ class Trouble:
     """Causes; those that are left out are not there."""
 
     jam: Course = still  # share of the left bore in which traffic crawls
-    fans: Course = level(1.0)  # share of the fans that work
+    fans: Course = whole  # share of the fans that work
     smoke_m2_s: Course = still  # of a fire in the left bore
     fire_co_m3_s: Course = still
     exhaust_ppm: Course = still  # CO of engines right beside the first sensor, not yet mixed
@@ -39,7 +39,7 @@ class Trouble:
     settling_mm: Course = still  # at ring 2
     crack_mm: Course = still  # growth
     cloudburst_mm_h: Course = still  # on top of the weather's rain
-    pumps: Course = level(1.0)  # share of them that work
+    pumps: Course = whole  # share of them that work
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ DEMO = Logger()
 AIR_ONLY = Logger(only=("CO1", "CO2", "VI1", "W1", "U1", "F1"))
 LINING = Logger(lining_s=600.0, upload_s=600.0, only=("V1", "V2", "K1", "Z1", "Z2", "TW"))
 CALM = Trouble()
+USUAL = Bore()
 
 
 def tunnel(
@@ -64,7 +65,7 @@ def tunnel(
     seed: int,
     *,
     trouble: Trouble = CALM,
-    bore: Bore = Bore(),
+    bore: Bore = USUAL,
     logger: Logger = DEMO,
 ) -> Station:
     """Return a tunnel.
@@ -114,9 +115,7 @@ def _air(key: int, weather: Weather, trouble: Trouble, bore: Bore) -> dict[str, 
         co_jam_m3_per_m=bore.co_jam_m3_per_m * _about(key, "fleet", 0.1),
         fan_stage_pa=bore.fan_stage_pa * _about(key, "fans", 0.08),
     )
-    traffic = Traffic(
-        hourly(), trouble.jam, trouble.fans, trouble.smoke_m2_s, trouble.fire_co_m3_s
-    )
+    traffic = Traffic(hourly(), trouble.jam, trouble.fans, trouble.smoke_m2_s, trouble.fire_co_m3_s)
     left = air_of(own, traffic, weather)
     right = air_of(own, Traffic(hourly(_EVENING), times(0.3, trouble.jam), trouble.fans), weather)
     portal = Portal(catchment_m2=9_000.0 * _about(key, "catchment", 0.1))

@@ -20,7 +20,7 @@ import numpy as np
 from domain.readings import Float64s, Int64s
 from domain.time import seconds_to_ns
 from simulators.climate import Weather
-from simulators.course import Course, level, still
+from simulators.course import Course, still, whole
 
 STEP_S = 10.0
 PIECE = 720  # steps: two hours
@@ -59,7 +59,7 @@ class Traffic:
 
     flow: Course  # share of the busiest hour
     jam: Course = still  # share of the bore in which vehicles crawl
-    fans: Course = level(1.0)  # share of the fans that work
+    fans: Course = whole  # share of the fans that work
     smoke_m2_s: Course = still  # of a fire, in the middle of the bore
     fire_co_m3_s: Course = still
 
@@ -125,7 +125,9 @@ def _march(bore: Bore, sources: Float64s, drive: Float64s) -> Air:
         push = wind_pa + fans * stage * bore.fan_stage_pa
         for vehicles, at_m_s in ((moving, bore.speed_m_s), (crawling, bore.jam_speed_m_s)):
             faster = at_m_s - speed
-            push += 0.5 * AIR_KG_M3 * bore.vehicle_m2 / bore.area_m2 * vehicles * faster * abs(faster)
+            push += (
+                0.5 * AIR_KG_M3 * bore.vehicle_m2 / bore.area_m2 * vehicles * faster * abs(faster)
+            )
         balance = (push - resistance * speed * abs(speed)) / inertia
         # Implicit in the resistance, or a step would overshoot: d(balance)/du = -2 R u / inertia.
         speed += STEP_S * balance / (1.0 + STEP_S * 2.0 * resistance * abs(speed) / inertia)

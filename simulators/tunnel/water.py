@@ -12,7 +12,7 @@ import numpy as np
 
 from domain.readings import Float64s, Int64s
 from domain.time import seconds_to_ns
-from simulators.course import Course, level
+from simulators.course import Course, whole
 
 STEP_S = 30.0
 PIECE = 240  # steps: two hours
@@ -51,7 +51,7 @@ def stored(portal: Portal, rain_mm_h: Course, working: Course, time_ns: Int64s) 
     return np.array(found)
 
 
-def depth(portal: Portal, rain_mm_h: Course, working: Course = level(1.0)) -> Course:
+def depth(portal: Portal, rain_mm_h: Course, working: Course = whole) -> Course:
     """Return the depth on the road in m; ``working``: the share of the pumps that work."""
     step_ns = seconds_to_ns(STEP_S)
 

@@ -97,4 +97,3 @@ def test_a_band_must_lie_above_zero_and_its_state_is_bounded():
     assert validate("frequency", good) == []
     assert "above 0 Hz" in validate("frequency", good | {"width_hz": 2.5})[0]
     assert "at most 311" in validate("frequency", good | {"step_s": 1})[0]
-
