@@ -5,7 +5,7 @@ rows are grouped into calls does not matter. What it must remember between rows 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from alerting.encode import decode_alarm, decode_result, encode_alarm, encode_result
@@ -93,11 +93,14 @@ class Book:
         places = list(self._place_of.values())
         return [place.alarm for place in places if place.alarm is not None]
 
-    def apply(self, changes: Sequence[GradeChange]) -> Outcome:
-        """Return what changes of grade do, given in journal order under the active catalogue."""
+    def apply(self, changes: Sequence[GradeChange], reason: str = "") -> Outcome:
+        """Return what changes of grade do, given in journal order under the active catalogue.
+
+        ``reason`` is that of the transitions, where it was no reading that brought them about.
+        """
         outcome = Outcome()
         for change in changes:
-            self._apply_one(change, outcome)
+            self._apply_one(change, outcome, reason)
         return outcome
 
     def tick(self, seq: int, tick: Tick, newest_ns: Callable[[str], int]) -> Outcome:
@@ -123,11 +126,23 @@ class Book:
         result = self._handled.get(command.command_id)
         if result is None:
             result = self._obey(seq, command, outcome)
-            _remember(self._handled, command.command_id, result, HANDLED_COMMANDS_MAX)
+            self.handle(result)
         return outcome, result
 
-    def change_catalogue(self, seq: int, catalogue: Catalogue, now_ns: int) -> Outcome:
+    def handled(self, command_id: str) -> CommandResult | None:
+        """Return what became of a command, where it was carried out lately."""
+        return self._handled.get(command_id)
+
+    def handle(self, result: CommandResult) -> None:
+        """Remember what became of a command."""
+        _remember(self._handled, result.command_id, result, HANDLED_COMMANDS_MAX)
+
+    def change_catalogue(
+        self, seq: int, catalogue: Catalogue, now_ns: int, because: str = ""
+    ) -> Outcome:
         """Take a new revision; the changes of grade given later are under this one.
+
+        ``because`` is the reason of all that ends, where it is not the revision's own.
 
         Alarms end whose channel or limits are gone, or whose channel is in commissioning now. A
         limit that was held during commissioning raises its alarm when commissioning is over.
@@ -135,26 +150,26 @@ class Book:
         outcome = Outcome()
         self._catalogue = catalogue
         for place in list(self._places.values()):
-            reason = self._reason_to_close(place)
+            reason = reason_to_close(catalogue, place.channel, place.source, place.condition)
             if reason is None:
                 self._raise_where_muted(seq, place, now_ns, outcome)
                 continue
             if place.alarm is not None:
-                changes = close(place.alarm, now_ns, reason)
+                changes = close(place.alarm, now_ns, because or reason)
                 self._record(seq, now_ns, place, changes, outcome)
             if reason != IN_COMMISSIONING:
                 place.held.clear()
             self._forget_where_at_rest(place)
         return outcome
 
-    def _apply_one(self, change: GradeChange, outcome: Outcome) -> None:
+    def _apply_one(self, change: GradeChange, outcome: Outcome, reason: str) -> None:
         channel = self._catalogue.channels[change.channel]
         place = self._place(channel, change.side)
         if change.grade == Grade.NORMAL:
             place.held.pop(change.side, None)
         else:
             place.held[change.side] = _Held(change.grade, change.value, change.limit)
-        if not self._is_in_commissioning(channel):
+        if not is_in_commissioning(self._catalogue, channel):
             worst = place.worst
             age_ns = change.received_ns - change.time_ns
             graded = Graded(
@@ -166,7 +181,7 @@ class Book:
                 revision=self._catalogue.revision,
                 evidence=change.evidence,
             )
-            self._regrade(change.seq, change.received_ns, place, graded, outcome)
+            self._regrade(change.seq, change.received_ns, place, graded, outcome, reason)
         self._forget_where_at_rest(place)
 
     def _raise_where_muted(self, seq: int, place: _Place, now_ns: int, outcome: Outcome) -> None:
@@ -177,9 +192,19 @@ class Book:
         self._regrade(seq, now_ns, place, graded, outcome)
 
     def _regrade(
-        self, seq: int, recorded_ns: int, place: _Place, graded: Graded, outcome: Outcome
+        self,
+        seq: int,
+        recorded_ns: int,
+        place: _Place,
+        graded: Graded,
+        outcome: Outcome,
+        reason: str = "",
     ) -> None:
         changes = regrade(place.alarm, self._subject(seq, place), graded)
+        if reason:
+            changes = [
+                change if change.reason else replace(change, reason=reason) for change in changes
+            ]
         self._record(seq, recorded_ns, place, changes, outcome, delayed=graded.delayed)
 
     def _obey(self, seq: int, command: Command, outcome: Outcome) -> CommandResult:
@@ -279,23 +304,6 @@ class Book:
             acknowledge_up_to=channel.acknowledge_up_to,
         )
 
-    def _is_in_commissioning(self, channel: Channel) -> bool:
-        """Return whether the channel, or the one whose instrument it watches, is in commissioning."""
-        index = self._catalogue.channel_index.get(channel.alarm_channel)
-        watched = self._catalogue.channels[index] if index is not None else channel
-        return channel.commissioning or watched.commissioning
-
-    def _reason_to_close(self, place: _Place) -> str | None:
-        catalogue = self._catalogue
-        if place.channel not in catalogue.channel_index:
-            return CHANNEL_REMOVED
-        if place.source not in catalogue.channel_index:
-            return LIMIT_REMOVED  # the channel is there, and this fault is no longer looked for
-        source = catalogue.channel(place.source)
-        if not any(source.condition(limit.side) is place.condition for limit in source.limits):
-            return LIMIT_REMOVED
-        return IN_COMMISSIONING if self._is_in_commissioning(source) else None
-
     def snapshot(self) -> dict[str, Any]:
         """Return everything the book remembers, as plain values."""
         return {
@@ -321,6 +329,30 @@ class Book:
         self._ended = {alarm.id: alarm for alarm in ended}
         self._handled = {result.command_id: result for result in handled}
         self._notices.restore(snapshot["notices"])
+
+
+def is_in_commissioning(catalogue: Catalogue, channel: Channel) -> bool:
+    """Return whether the channel, or the one whose instrument it watches, is in commissioning."""
+    index = catalogue.channel_index.get(channel.alarm_channel)
+    watched = catalogue.channels[index] if index is not None else channel
+    return channel.commissioning or watched.commissioning
+
+
+def reason_to_close(
+    catalogue: Catalogue, channel: str, source: str, condition: Condition
+) -> str | None:
+    """Return why an alarm of ``channel`` ends under ``catalogue``, ``None`` where it does not.
+
+    ``source`` is the channel that is graded, a fault's own where the condition is a fault.
+    """
+    if channel not in catalogue.channel_index:
+        return CHANNEL_REMOVED
+    if source not in catalogue.channel_index:
+        return LIMIT_REMOVED  # the channel is there, and this fault is no longer looked for
+    graded = catalogue.channel(source)
+    if not any(graded.condition(limit.side) is condition for limit in graded.limits):
+        return LIMIT_REMOVED
+    return IN_COMMISSIONING if is_in_commissioning(catalogue, graded) else None
 
 
 def _remember(memory: dict[str, _T], key: str, value: _T, count_max: int) -> None:

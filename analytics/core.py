@@ -1,13 +1,13 @@
 """The core: readings in, judgements out; a pure function of its rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from analytics.evidence import copy_evidence
+from analytics.house import House, build_house
 from analytics.kernel import judge_readings
 from analytics.layout import (
     DERIVED,
@@ -22,10 +22,11 @@ from analytics.layout import (
     make_findings,
 )
 from analytics.overload import Overload
-from analytics.plan import Level, Stream, input_indices, join_streams, plan_levels
-from analytics.silence import Silence, root_gateway
-from analytics.state import carry_over, sign, take_snapshot
-from analytics.tables import build_tables, grow_logs
+from analytics.passage import Prepared, go_over, prepare
+from analytics.plan import Stream, join_streams
+from analytics.silence import Silence
+from analytics.state import take_back, take_snapshot
+from analytics.tables import grow_logs
 from domain.catalogue import Catalogue, Channel
 from domain.grade import FaultKind, Grade, Quality, Side
 from domain.journal import Tick
@@ -55,20 +56,6 @@ class _Ranked(NamedTuple):
     change: GradeChange
 
 
-@dataclass(slots=True)
-class _House:
-    """All that belongs to one revision, exchanged as one: a reader never sees half of it."""
-
-    catalogue: Catalogue
-    tables: Tables
-    levels: list[Level]
-    silence: Silence
-    overload: Overload
-    gateway: Int64s  # by channel; the number of gateways stands for none
-    feeds: npt.NDArray[np.bool_]  # by channel: a feature reads it
-    signatures: list[str]  # by channel: what its state means
-
-
 class Core:
     """Checks, features and graded limits over all channels of a catalogue.
 
@@ -78,7 +65,7 @@ class Core:
 
     def __init__(self, catalogue: Catalogue) -> None:
         """Begin at rest; raises ``ValueError`` where a feature of the catalogue is not valid."""
-        self._house = _build(catalogue)
+        self._house = build_house(catalogue)
         self._findings = make_findings(_CHANGES, _RISES)
         self._used = False  # a core at rest can be restored into as it is
         nothing = _whole_columns(Batch.empty())
@@ -158,32 +145,26 @@ class Core:
         passing = _columns(seq, own, at_ns, channels["last_good"][own], tick.now_ns)
         return self._judge(PASSING, 0, passing, None)[1]
 
-    def change_catalogue(self, seq: int, catalogue: Catalogue, now_ns: int) -> list[GradeChange]:
+    def prepare(self, catalogue: Catalogue) -> Prepared | None:
+        """Return what ``change_catalogue`` is quicker with; may be called from another thread.
+
+        Raises ``ValueError`` where a feature of the catalogue is not valid.
+        """
+        return prepare(self._house, catalogue)
+
+    def change_catalogue(
+        self, seq: int, catalogue: Catalogue, now_ns: int, prepared: Prepared | None = None
+    ) -> list[GradeChange]:
         """Go over to a new revision; channels with the same id and feature keep their state.
 
         A limit that stays with the same value keeps its state, one with a new value stays held
         until the next reading judges it, one that is gone lets go: the returned changes of grade
         are of these, and of channels whose state could not be kept. Raises ``ValueError``, with
-        nothing changed, where a feature of the catalogue is not valid.
+        nothing changed, where a feature of the catalogue is not valid. What was ``prepared`` for
+        another change is of no use, and does no harm.
         """
-        before = self._house
-        house = _build(catalogue)
-        house.tables = carry_over(
-            self.snapshot(),
-            house.catalogue,
-            house.tables,
-            house.levels,
-            (house.silence, house.overload),
-            house.signatures,
-        )
-        self._house = house
-        changes = []
-        for index, channel in enumerate(catalogue.channels):
-            old = before.catalogue.channel_index.get(channel.id)
-            if old is not None:
-                changes += _changes_by_catalogue(
-                    (before.tables, old), (house.tables, index), seq, now_ns
-                )
+        self._used = True
+        self._house, changes = go_over(self._house, catalogue, prepared, seq, now_ns)
         return changes
 
     def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
@@ -205,27 +186,13 @@ class Core:
 
     def snapshot(self) -> dict[str, Any]:
         """Return all state in plain values and arrays, keyed by channel id inside."""
-        house = self._house
-        return take_snapshot(
-            house.catalogue,
-            house.tables,
-            house.levels,
-            (house.silence, house.overload),
-            house.signatures,
-        )
+        return take_snapshot(self._house)
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Take back the state of ``snapshot``, of this or of another revision of the catalogue."""
-        house = _build(self._house.catalogue) if self._used else self._house
+        house = build_house(self._house.catalogue) if self._used else self._house
         self._used = True
-        house.tables = carry_over(
-            snapshot,
-            house.catalogue,
-            house.tables,
-            house.levels,
-            (house.silence, house.overload),
-            house.signatures,
-        )
+        take_back(snapshot, house)
         self._house = house
 
     def _judge(
@@ -259,7 +226,7 @@ class Core:
                 rise,
                 channel=channel,
                 side=Side(side),
-                revision=catalogue.revision,
+                catalogue=catalogue,
                 seq=seq,
             )
         return GradeChange(
@@ -305,18 +272,6 @@ class Core:
             return np.zeros(gateways, np.int64)
         channels = channels if which.all() else channels[which]
         return np.bincount(house.gateway[channels], minlength=gateways + 1)[:gateways]
-
-
-def _build(catalogue: Catalogue) -> _House:
-    levels = plan_levels(catalogue)
-    gateways = [root_gateway(catalogue, channel) for channel in catalogue.channels]
-    gateway = np.array(gateways, np.int64).reshape(-1)
-    gateway[gateway < 0] = len(catalogue.gateways)
-    feeds = np.zeros(len(catalogue.channels), np.bool_)
-    for index in range(len(feeds)):
-        feeds[input_indices(catalogue, index)] = True
-    tables, silence, overload = build_tables(catalogue), Silence(catalogue), Overload(catalogue)
-    return _House(catalogue, tables, levels, silence, overload, gateway, feeds, sign(catalogue))
 
 
 def _whole_columns(batch: Batch) -> Columns:
@@ -399,41 +354,7 @@ def _unsettled(tables: Tables, channels: Int32s) -> Any:
     return unsettled
 
 
-def _changes_by_catalogue(
-    was: tuple[Tables, int], now: tuple[Tables, int], seq: int, now_ns: int
-) -> list[GradeChange]:
-    """Return the changes of grade from a channel of one house to the same of another."""
-    before, after = was[0].channels[was[1]], now[0].channels[now[1]]
-    changes = []
-    for side, name in ((Side.HIGH, "high"), (Side.LOW, "low")):
-        if before[name] == after[name]:
-            continue
-        limit = _worst_held(*(now if after[name] else was), side)
-        changes.append(
-            GradeChange(
-                seq=seq,
-                channel=now[1],
-                side=side,
-                previous=Grade(int(before[name])),
-                grade=Grade(int(after[name])),
-                time_ns=now_ns,
-                received_ns=now_ns,
-                value=float(before["value"]),
-                limit=limit,
-            )
-        )
-    return changes
-
-
-def _worst_held(tables: Tables, index: int, side: Side) -> float:
-    """Return the value of the worst limit that a channel, out of bounds on ``side``, holds."""
-    first = int(tables.channels["limit_first"][index])
-    own = tables.limits[first : first + int(tables.channels["limit_count"][index])]
-    held = own["value"][(own["held"] == 1) & (own["low"] == side)]
-    return float(held[-1])
-
-
-def _latest(house: _House, index: int) -> Latest:
+def _latest(house: House, index: int) -> Latest:
     channel: Channel = house.catalogue.channels[index]
     record = house.tables.channels[index]
     time_ns, value, quality = record["newest_ns"], record["value"], record["quality"]

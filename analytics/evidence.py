@@ -37,7 +37,7 @@ def describe_limit(limit: Limit) -> dict[str, object]:
 
 
 def copy_evidence(
-    rises: Logs, rise: int, *, channel: Channel, side: Side, revision: int, seq: int
+    rises: Logs, rise: int, *, channel: Channel, side: Side, catalogue: Catalogue, seq: int
 ) -> Evidence:
     """Return the evidence that a pass laid down at ``rise``.
 
@@ -49,7 +49,7 @@ def copy_evidence(
     columns = (rises.time_ns, rises.value, rises.quality)
     rows = zip(*(column[rise, :count].tolist() for column in columns), strict=True)
     return Evidence(
-        revision=revision,
+        revision=catalogue.revision,
         first_seq=int(rises.first_seq[rise]),
         last_seq=seq,
         state={
@@ -59,6 +59,7 @@ def copy_evidence(
         },
         readings=[(time_ns, value, quality) for time_ns, value, quality in rows],
         limits=[describe_limit(limit) for limit in limits],
+        profile=catalogue.profile_of(channel.facility),
     )
 
 

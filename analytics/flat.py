@@ -9,8 +9,8 @@ look less flat than it is.
 
 from typing import Any
 
-from analytics.compiled import njit
 from analytics.layout import LADDER_STEPS, Ladders
+from compiled import njit
 
 
 @njit

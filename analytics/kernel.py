@@ -13,7 +13,6 @@ choice, this is the one made:
 
 import numpy as np
 
-from analytics.compiled import njit
 from analytics.flat import extend_flat_run
 from analytics.layout import (
     CHECK_CHANGE,
@@ -36,7 +35,8 @@ from analytics.layout import (
     Tables,
     Verdict,
 )
-from analytics.prefetch import prefetch
+from compiled import njit
+from compiled.machine import prefetch
 from domain.readings import FLAG_FUTURE, FLAG_LATE
 
 _PASS, _UNKNOWN, _SUSPECT, _FAIL, _MISSING = 1, 2, 3, 4, 9

@@ -51,16 +51,15 @@ class Overload:
             "unsettled": self.unsettled.copy(),
         }
 
-    def carry(self, saved: dict[str, Any], catalogue: Catalogue, old: Int64s, new: Int64s) -> None:
-        """Take a snapshot over: channel ``old[i]`` of it is channel ``new[i]`` here."""
+    def carry(self, saved: dict[str, Any], catalogue: Catalogue, before: Int64s) -> None:
+        """Take a snapshot over; ``before`` says by channel its index there, -1 for none."""
         known = {gateway: place for place, gateway in enumerate(saved["gateways"])}
         for place, gateway in enumerate(catalogue.gateways):
             if gateway.id in known:
                 self._refused[place] = saved["refused"][known[gateway.id]]
-        before = dict(zip(new.tolist(), old.tolist(), strict=True))
         places = {channel: place for place, channel in enumerate(saved["channels"].tolist())}
         for place, channel in enumerate(self.channels.tolist()):
-            told = places.get(before.get(channel, -1), -1)
+            told = places.get(int(before[channel]), -1)
             if told >= 0:
                 self._told[place] = saved["told"][told]
                 self.unsettled[place] = saved["unsettled"][told]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analytics.layout import HEARD, NEVER, Tables
-from domain.catalogue import Catalogue, Channel
+from domain.catalogue import Catalogue
 from domain.grade import FaultKind
 from domain.journal import Tick
 from domain.readings import Float64s, Int32s, Int64s
@@ -29,18 +29,22 @@ _EXPECTED_NS_MIN = NS_PER_S
 class Silence:
     """Clocks of the gateways, and the channels of the fault ``silent``."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, roots: Int64s) -> None:
+        """``roots`` are those of ``root_gateways``."""
         gateways = len(catalogue.gateways)
         self.unheard_ns = np.zeros(gateways, np.int64)  # by gateway
         self.heard = np.ones(gateways, np.bool_)  # since the last tick
         self.offline = np.zeros(gateways, np.bool_)
         self.interval_ns = _gateway_intervals(catalogue)
         self._clocks = np.zeros((2, gateways + 1), np.int64)  # the last gateway is "none"
-        roots = [root_gateway(catalogue, channel) for channel in catalogue.channels]
-        self._gateway = np.array(roots, np.int64) if roots else np.zeros(0, np.int64)
+        self._gateway = roots
         on_change = [channel.on_change for channel in catalogue.channels]
         self._which = np.array(on_change, np.int64) * _ON_CHANGE
         self._list_silent(catalogue)
+        self.list_on_change(catalogue)
+
+    def list_on_change(self, catalogue: Catalogue) -> None:
+        """List the graded channels that report on change: with other limits it may be others."""
         graded = [
             channel.on_change and bool(channel.limits) and channel.fault not in _AT_TICKS
             for channel in catalogue.channels
@@ -54,7 +58,7 @@ class Silence:
                 continue
             if channel.fault_of is not None:
                 parent = catalogue.channel_index[channel.fault_of]
-                interval_ns = _expected_interval(catalogue, catalogue.channels[parent])
+                interval_ns = _expected_interval(catalogue, parent, int(self._gateway[parent]))
                 if interval_ns != NEVER:
                     of_channel.append((index, parent, interval_ns))
             elif channel.gateway is not None:
@@ -114,43 +118,58 @@ class Silence:
         }
 
     def carry(
-        self, saved: dict[str, Any], catalogue: Catalogue, old: Int64s, new: Int64s, marks: Int64s
+        self,
+        saved: dict[str, Any],
+        catalogue: Catalogue,
+        pairs: tuple[Int64s, Int64s],
+        before: Int64s,
+        marks: Int64s,
     ) -> None:
-        """Take a snapshot over: channel ``old[i]`` of it is channel ``new[i]`` here."""
+        """Take a snapshot over: channel ``old[i]`` of it is channel ``new[i]`` of ``pairs`` here.
+
+        ``before`` says the same by channel, -1 where there is none.
+        """
+        old, new = pairs
         known = {gateway: place for place, gateway in enumerate(saved["gateways"])}
         for place, gateway in enumerate(catalogue.gateways):
             if gateway.id in known:
-                before = known[gateway.id]
-                self.unheard_ns[place] = saved["unheard_ns"][before]
-                self.heard[place] = saved["heard"][before]
-                self.offline[place] = saved["offline"][before]
+                there = known[gateway.id]
+                self.unheard_ns[place] = saved["unheard_ns"][there]
+                self.heard[place] = saved["heard"][there]
+                self.offline[place] = saved["offline"][there]
         standing_ns = saved["standing_ns"][old]
         marks[new] = np.where(standing_ns < 0, HEARD, -standing_ns)
-        here = dict(zip(new.tolist(), old.tolist(), strict=True))
-        told = {channel: place for place, channel in enumerate(saved["silent"].tolist())}
-        for place, channel in enumerate(self.channels.tolist()):
-            before = told.get(here.get(channel, -1), -1)
-            if before >= 0:
-                self.missed[place] = saved["missed"][before]
-                self.unsettled[place] = saved["unsettled"][before]
+        told = np.full(len(saved["standing_ns"]) + 1, -1, np.int64)  # the last is for "none"
+        told[saved["silent"]] = np.arange(len(saved["silent"]))
+        source = told[before[self.channels]]
+        self.missed[source >= 0] = saved["missed"][source[source >= 0]]
+        self.unsettled[source >= 0] = saved["unsettled"][source[source >= 0]]
 
 
-def root_gateway(catalogue: Catalogue, channel: Channel) -> int:
-    """Return the index of the gateway that a channel's readings come from in the end, or -1."""
-    seen = 0
-    while channel.gateway is None and seen <= len(catalogue.channels):
-        inputs = channel.feature.inputs if channel.feature else ()
-        parent = channel.fault_of or (inputs[0] if inputs else None)
-        if parent is None:
-            return -1
-        channel, seen = catalogue.channel(parent), seen + 1
-    return catalogue.gateway_index[channel.gateway] if channel.gateway is not None else -1
+def root_gateways(catalogue: Catalogue) -> Int64s:
+    """Return by channel the index of the gateway that its readings come from in the end, or -1."""
+    index, gateways = catalogue.channel_index, catalogue.gateway_index
+    roots = np.full(len(catalogue.channels), -1, np.int64)
+    parents = np.full(len(catalogue.channels), -1, np.int64)
+    for place, channel in enumerate(catalogue.channels):
+        if channel.gateway is not None:
+            roots[place] = gateways[channel.gateway]
+        elif channel.fault_of is not None:
+            parents[place] = index[channel.fault_of]
+        elif channel.feature is not None and channel.feature.inputs:
+            parents[place] = index[channel.feature.inputs[0]]
+    while True:
+        waiting = np.flatnonzero((roots < 0) & (parents >= 0))
+        found = waiting[roots[parents[waiting]] >= 0]
+        if not len(found):
+            return roots
+        roots[found] = roots[parents[found]]
 
 
-def _expected_interval(catalogue: Catalogue, channel: Channel) -> int:
+def _expected_interval(catalogue: Catalogue, index: int, gateway: int) -> int:
+    channel = catalogue.channels[index]
     if channel.on_change:
         return NEVER
-    gateway = root_gateway(catalogue, channel)
     upload_s = catalogue.gateways[gateway].upload_interval_s if gateway >= 0 else 0.0
     expected_ns = seconds_to_ns(channel.sample_interval_s + upload_s)
     return max(expected_ns, _EXPECTED_NS_MIN) if expected_ns else NEVER

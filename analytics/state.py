@@ -4,27 +4,25 @@ There is one way over, for a restart and for a new catalogue: a snapshot is take
 and carried over to the new one.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from analytics.features.bank import signature
+from analytics.house import House
 from analytics.layout import (
     CHANNEL,
     CHANNEL_STATE,
     LIMIT_STATE,
     LOG_READINGS,
     NONE_NS,
-    Logs,
     Records,
     Tables,
     make_logs,
 )
-from analytics.overload import Overload
-from analytics.plan import Level, input_indices
-from analytics.silence import Silence
-from analytics.tables import FAULT_LINKS, free_stack
+from analytics.plan import Level
+from analytics.tables import FAULT_LINKS, free_stack, limit_places
 from domain.catalogue import Catalogue
 from domain.readings import Int64s
 
@@ -36,74 +34,108 @@ _LIMIT_STATE = np.dtype(
 )
 
 
-def take_snapshot(
-    catalogue: Catalogue,
-    tables: Tables,
-    levels: list[Level],
-    watched: tuple[Silence, Overload],
-    signatures: list[str],
-) -> dict[str, Any]:
-    """Return all state in plain values and arrays; ``signatures`` are those of ``sign``."""
+class Pairs(NamedTuple):
+    """Channel ``old[i]`` of one catalogue is channel ``new[i]`` of another, with the same state."""
+
+    old: Int64s
+    new: Int64s
+
+
+def take_snapshot(house: House) -> dict[str, Any]:
+    """Return all state in plain values and arrays, none of which changes any more."""
+    tables = house.tables
+    limits = np.zeros(len(tables.limits), _LIMIT_STATE)
+    for name, column in _limit_columns(tables).items():
+        limits[name] = column
+    return {
+        **look_at(house),
+        "channels": _select(tables.channels, _CHANNEL_STATE),
+        "limits": limits,
+        "ladders": {name: column.copy() for name, column in tables.ladders._asdict().items()},
+        "features": _save_features(house.catalogue, house.levels, copy=True),
+    }
+
+
+def look_at(house: House) -> dict[str, Any]:
+    """Return what ``take_snapshot`` does without copying it: it changes with the next step."""
+    catalogue, tables = house.catalogue, house.tables
     channels = tables.channels
-    silence, overload = watched
     with_log = np.flatnonzero(channels["log"] >= 0)
-    with_ladder = np.flatnonzero(channels["ladder"] >= 0)
     return {
         "version": VERSION,
         "revision": catalogue.revision,
         "ids": list(catalogue.channel_ids),
-        "signatures": signatures,
-        "channels": _select(channels, _CHANNEL_STATE),
-        "limits": _save_limits(tables),
-        "ladder_channels": with_ladder,
-        "ladders": {name: column.copy() for name, column in tables.ladders._asdict().items()},
+        "signatures": house.signatures,
+        "channels": channels,
+        "limits": _limit_columns(tables),
+        "ladder_channels": np.flatnonzero(channels["ladder"] >= 0),
+        "ladders": tables.ladders._asdict(),
         "log_channels": with_log,
         "logs": {
             name: column[channels["log"][with_log]]
             for name, column in tables.logs._asdict().items()
         },
-        "silence": silence.snapshot(catalogue, tables),
-        "overload": overload.snapshot(catalogue),
-        "features": _save_features(catalogue, levels),
+        "silence": house.silence.snapshot(catalogue, tables),
+        "overload": house.overload.snapshot(catalogue),
+        "features": _save_features(catalogue, house.levels, copy=False),
     }
 
 
-def carry_over(
-    saved: dict[str, Any],
-    catalogue: Catalogue,
-    tables: Tables,
-    levels: list[Level],
-    watched: tuple[Silence, Overload],
-    signatures: list[str],
-) -> Tables:
-    """Take the state of ``saved`` into a house at rest; return its tables with the logs in place.
+def take_back(saved: dict[str, Any], house: House) -> None:
+    """Take the state of a snapshot into a house at rest, of this or of another revision.
 
     Raises ``ValueError`` for a snapshot of another version.
     """
     if saved.get("version") != VERSION:
         raise ValueError(f"a snapshot of version {saved.get('version')!r}, not {VERSION}")
-    old, new = _same_channels(saved, catalogue, signatures)
+    pairs = match(saved["ids"], saved["signatures"], house)
+    carry_over(saved, house, pairs)
+    if saved["revision"] == house.catalogue.revision:
+        _carry_logs(saved, pairs, house)
+
+
+def carry_over(saved: dict[str, Any], house: House, pairs: Pairs) -> None:
+    """Take the state of ``saved`` into a house at rest; the logs begin anew."""
+    old, new = pairs
+    tables = house.tables
     for name in _CHANNEL_STATE.names or ():
         tables.channels[name][new] = saved["channels"][name][old]
-    _carry_limits(saved["limits"], old, new, tables)
-    _wake_faults(tables.channels)
-    _carry_ladders(saved, old, new, tables)
-    silence, overload = watched
-    silence.carry(saved["silence"], catalogue, old, new, tables.marks)
-    overload.carry(saved["overload"], catalogue, old, new)
-    _carry_features(saved["features"], {saved["ids"][i] for i in old.tolist()}, catalogue, levels)
-    return _carry_logs(saved, catalogue, old, new, tables)
+    after = np.full(len(saved["ids"]), -1, np.int64)
+    after[old] = new
+    carry_limits(busy_limits(saved["limits"], saved["channels"]["awake"]), after, tables)
+    recount_grades(tables, np.arange(len(tables.channels)))
+    wake_faults(tables.channels)
+    _carry_ladders(saved, pairs, tables)
+    before = _before(pairs, house)
+    house.silence.carry(saved["silence"], house.catalogue, pairs, before, tables.marks)
+    house.overload.carry(saved["overload"], house.catalogue, before)
+    _carry_features(saved["features"], before, house.catalogue, house.levels)
+    restart_logs(house)
 
 
-def sign(catalogue: Catalogue) -> list[str]:
-    """Return for each channel a text that stays the same while its state keeps its meaning.
+def match(ids: Sequence[str], signatures: Sequence[str], house: House) -> Pairs:
+    """Return which channels of ``ids`` are channels of ``house`` whose state means the same."""
+    here = house.catalogue.channel_ids
+    if ids is here or (len(ids) == len(here) and tuple(ids) == here):
+        pairs = [
+            (index, index)
+            for index, (old, new) in enumerate(zip(signatures, house.signatures, strict=True))
+            if old == new
+        ]
+    else:
+        known = {name: place for place, name in enumerate(ids)}
+        found = [(known.get(name, -1), new) for new, name in enumerate(here)]
+        own = house.signatures
+        pairs = [(old, new) for old, new in found if old >= 0 and signatures[old] == own[new]]
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return Pairs(np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1]))
 
-    It takes long where there are many channels, and is the same for a whole revision.
-    """
-    return [
-        signature(channel, [catalogue.channels[i] for i in input_indices(catalogue, index)])
-        for index, channel in enumerate(catalogue.channels)
-    ]
+
+def _before(pairs: Pairs, house: House) -> Int64s:
+    """Return for each channel of ``house`` its place before, -1 where it had none."""
+    before = np.full(len(house.catalogue.channels), -1, np.int64)
+    before[pairs.new] = pairs.old
+    return before
 
 
 def _select(records: Records, dtype: npt.DTypeLike) -> Records:
@@ -113,65 +145,72 @@ def _select(records: Records, dtype: npt.DTypeLike) -> Records:
     return selected
 
 
-def _same_channels(
-    saved: dict[str, Any], catalogue: Catalogue, signatures: list[str]
-) -> tuple[Int64s, Int64s]:
-    known = {name: place for place, name in enumerate(saved["ids"])}
-    pairs = []
-    for new, (name, own) in enumerate(zip(catalogue.channel_ids, signatures, strict=True)):
-        old = known.get(name)
-        if old is not None and saved["signatures"][old] == own:
-            pairs.append((old, new))
-    table = np.array(pairs, np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
-
-
 def _owners(channels: Records) -> Int64s:
     return np.repeat(np.arange(len(channels)), channels["limit_count"])
 
 
-def _save_limits(tables: Tables) -> Records:
-    saved = np.zeros(len(tables.limits), _LIMIT_STATE)
-    saved["channel"] = _owners(tables.channels)
-    for name in (_LIMIT_STATE.names or ())[1:]:
-        saved[name] = tables.limits[name]
-    return saved
+def _limit_columns(tables: Tables) -> dict[str, Any]:
+    columns = {name: tables.limits[name] for name in (_LIMIT_STATE.names or ())[1:]}
+    owners = np.repeat(np.arange(len(tables.channels)), tables.channels["limit_count"])
+    return {"channel": owners, **columns}
 
 
-def _carry_limits(saved: Records, old: Int64s, new: Int64s, tables: Tables) -> None:
-    """Carry limits with the same value whole; of those with a new value, whether they are held."""
+def busy_limits(saved: Any, awake: Any) -> Records:
+    """Return a copy of the limits that are not at rest: those of channels that are awake."""
+    busy = np.flatnonzero((awake != 0)[saved["channel"]])
+    limits = np.zeros(len(busy), _LIMIT_STATE)
+    for name in _LIMIT_STATE.names or ():
+        limits[name] = saved[name][busy]
+    return limits
+
+
+def busy_limits_of(tables: Tables) -> Records:
+    """Return ``busy_limits`` of tables."""
+    return busy_limits(_limit_columns(tables), tables.channels["awake"])
+
+
+def carry_limits(busy: Records, after: Int64s, tables: Tables) -> None:
+    """Carry limits with the same value whole; of those with a new value, whether they are held.
+
+    ``after`` says which channel of ``tables`` each is now, -1 for none.
+    """
     limits, channels = tables.limits, tables.channels
-    before = np.full(len(channels), -1, np.int64)
-    before[new] = old
-    wanted = before[_owners(channels)] * 16 + limits["grade"] * 2 + limits["low"]
-    have = saved["channel"] * 16 + saved["grade"] * 2 + saved["low"]
-    order = np.argsort(have, kind="stable")
-    place = np.searchsorted(have, wanted, sorter=order)
-    found = np.flatnonzero(place < len(have))
-    found = found[have[order[place[found]]] == wanted[found]]
-    source = saved[order[place[found]]]
-    limits["held"][found] = source["held"]
-    same = limits["value"][found] == source["value"]
+    busy = busy[after[busy["channel"]] >= 0]
+    owner = after[busy["channel"]]
+    first, count = channels["limit_first"][owner], channels["limit_count"][owner]
+    for place in range(int(count.max(initial=0))):
+        there = np.flatnonzero(place < count)
+        new, old = first[there] + place, busy[there]
+        fits = (limits["grade"][new] == old["grade"]) & (limits["low"][new] == old["low"])
+        _carry_state(old[fits], limits, new[fits])
+
+
+def _carry_state(old: Records, limits: Records, new: Int64s) -> None:
+    limits["held"][new] = old["held"]
+    same = limits["value"][new] == old["value"]
     for name in ("on_since_ns", "off_since_ns"):
-        limits[name][found[same]] = source[name][same]
-    same &= limits["m"][found] == source["m"]
+        limits[name][new[same]] = old[name][same]
+    same &= limits["m"][new] == old["m"]
     for name in ("history", "count"):
-        limits[name][found[same]] = source[name][same]
-    _recount_grades(tables)
+        limits[name][new[same]] = old[name][same]
 
 
-def _recount_grades(tables: Tables) -> None:
-    channels, limits, owners = tables.channels, tables.limits, _owners(tables.channels)
+def recount_grades(tables: Tables, chosen: Int64s) -> None:
+    """Write the worst held grade of each side, and who is awake, into the records of channels."""
+    channels = tables.channels
+    places, owners = limit_places(channels, chosen)
+    limits = {name: tables.limits[name][places] for name in ("held", "low", "grade", "history")}
     for side, name in ((0, "high"), (1, "low")):
-        channels[name] = 0
+        channels[name][chosen] = 0
         held = (limits["held"] == 1) & (limits["low"] == side)
         np.maximum.at(channels[name], owners[held], limits["grade"][held])
-    busy = (limits["held"] == 1) | (limits["on_since_ns"] != NONE_NS) | (limits["history"] != 0)
-    channels["awake"] = 0
+    pending = tables.limits["on_since_ns"][places] != NONE_NS
+    busy = (limits["held"] == 1) | pending | (limits["history"] != 0)
+    channels["awake"][chosen] = 0
     channels["awake"][owners[busy]] = 1
 
 
-def _wake_faults(channels: Records) -> None:
+def wake_faults(channels: Records) -> None:
     """Mark each fault channel that is not at rest at its parent, whatever was carried of either."""
     channels["fault_live"] |= channels["fault_always"]
     for name, bit in FAULT_LINKS.items():
@@ -181,46 +220,49 @@ def _wake_faults(channels: Records) -> None:
         channels["fault_live"][parent[live]] |= bit
 
 
-def _carry_ladders(saved: dict[str, Any], old: Int64s, new: Int64s, tables: Tables) -> None:
-    rows = {channel: row for row, channel in enumerate(saved["ladder_channels"].tolist())}
-    ladders, channels = tables.ladders, tables.channels
-    for before, now in zip(old.tolist(), new.tolist(), strict=True):
-        row, slot = rows.get(before, -1), int(channels["ladder"][now])
-        if (row >= 0) != (slot >= 0):
-            channels["last_good"][now] = np.nan  # the run was kept otherwise: it begins anew
-        elif row >= 0:
-            for name, column in ladders._asdict().items():
-                column[slot] = saved["ladders"][name][row]
+def _carry_ladders(saved: dict[str, Any], pairs: Pairs, tables: Tables) -> None:
+    rows = np.full(len(saved["ids"]), -1, np.int64)
+    rows[saved["ladder_channels"]] = np.arange(len(saved["ladder_channels"]))
+    row, slot = rows[pairs.old], tables.channels["ladder"][pairs.new]
+    # The run was kept otherwise: it begins anew.
+    tables.channels["last_good"][pairs.new[(row >= 0) != (slot >= 0)]] = np.nan
+    both = (row >= 0) & (slot >= 0)
+    for name, column in tables.ladders._asdict().items():
+        column[slot[both]] = saved["ladders"][name][row[both]]
 
 
-def _carry_logs(
-    saved: dict[str, Any], catalogue: Catalogue, old: Int64s, new: Int64s, tables: Tables
-) -> Tables:
-    """Give each channel not at rest a log: its own within a revision, else one that begins here."""
-    channels = tables.channels
+def restart_logs(house: House) -> None:
+    """Give each channel not at rest a log that begins here."""
+    channels = house.tables.channels
     awake = np.flatnonzero(channels["awake"])
     slots = max(16, 1 << (len(awake) + 8).bit_length())
     logs = make_logs(slots)
     channels["log"] = -1
     channels["log"][awake] = np.arange(len(awake))
     logs.length[: len(awake)] = LOG_READINGS  # full: the next reading finds the limits as they are
-    if saved["revision"] == catalogue.revision:
-        rows = {channel: row for row, channel in enumerate(saved["log_channels"].tolist())}
-        before = dict(zip(new.tolist(), old.tolist(), strict=True))
-        for slot, channel in enumerate(awake.tolist()):
-            row = rows.get(before.get(channel, -1), -1)
-            if row >= 0:
-                for name, column in logs._asdict().items():
-                    column[slot] = saved["logs"][name][row]
-    return tables._replace(logs=Logs(*logs), free=free_stack(len(awake), slots))
+    house.tables = house.tables._replace(logs=logs, free=free_stack(len(awake), slots))
 
 
-def _save_features(catalogue: Catalogue, levels: list[Level]) -> list[dict[str, Any]]:
+def _carry_logs(saved: dict[str, Any], pairs: Pairs, house: House) -> None:
+    """Give each channel not at rest the log it had."""
+    rows = np.full(len(saved["ids"]), -1, np.int64)
+    rows[saved["log_channels"]] = np.arange(len(saved["log_channels"]))
+    before = _before(pairs, house)
+    awake = np.flatnonzero(house.tables.channels["awake"] & (before >= 0))
+    row = rows[before[awake]]
+    slot = house.tables.channels["log"][awake[row >= 0]]
+    for name, column in house.tables.logs._asdict().items():
+        column[slot] = saved["logs"][name][row[row >= 0]]
+
+
+def _save_features(
+    catalogue: Catalogue, levels: list[Level], *, copy: bool
+) -> list[dict[str, Any]]:
     return [
         {
             "ids": [catalogue.channel_ids[index] for index in members.tolist()],
-            "records": bank.records.copy(),
-            "cells": bank.cells.copy(),
+            "records": bank.records.copy() if copy else bank.records,
+            "cells": bank.cells.copy() if copy else bank.cells,
         }
         for level in levels
         for members, bank in zip(level.channels, level.banks, strict=True)
@@ -228,17 +270,23 @@ def _save_features(catalogue: Catalogue, levels: list[Level]) -> list[dict[str, 
 
 
 def _carry_features(
-    saved: list[dict[str, Any]], kept: set[str], catalogue: Catalogue, levels: list[Level]
+    saved: list[dict[str, Any]], before: Int64s, catalogue: Catalogue, levels: list[Level]
 ) -> None:
+    """Carry the features of the channels that have a place in ``before``."""
     where = {
-        name: (part, slot)
-        for part in saved
+        name: (number, slot)
+        for number, part in enumerate(saved)
         for slot, name in enumerate(part["ids"])
-        if name in kept
     }
     for level in levels:
         for members, bank in zip(level.channels, level.banks, strict=True):
-            for slot, index in enumerate(members.tolist()):
-                part, before = where.get(catalogue.channel_ids[index], (None, 0))
-                if part is not None:
-                    bank.load(slot, part["records"], part["cells"], before)
+            found = [
+                (*where.get(catalogue.channel_ids[index], (-1, 0)), slot)
+                for slot, index in enumerate(members.tolist())
+                if before[index] >= 0
+            ]
+            table = np.array(found, np.int64).reshape(-1, 3)
+            for number in np.unique(table[table[:, 0] >= 0, 0]).tolist():
+                own = table[table[:, 0] == number]
+                part = saved[number]
+                bank.load(own[:, 2], part["records"], part["cells"], own[:, 1])

@@ -1,6 +1,9 @@
 """From a catalogue to the core's tables: parameters filled in, all state at rest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +27,8 @@ from analytics.layout import (
 )
 from domain.catalogue import Catalogue, Channel, Limit
 from domain.grade import FaultKind, Side
-from domain.time import seconds_to_ns
+from domain.readings import Float64s, Int32s, Int64s
+from domain.time import NS_PER_S, seconds_to_ns
 
 INTERVALS_MISSED = 3  # a gap, and a watermark restart, is more than so many intervals
 LOG_SLOTS_FIRST = 16
@@ -41,21 +45,22 @@ _WITHOUT_GAPS = (FaultKind.SILENT, FaultKind.CLOCK, FaultKind.OVERLOAD)
 
 def build_tables(catalogue: Catalogue) -> Tables:
     """Return the tables of ``catalogue``, all state at rest."""
-    channels = make_records(len(catalogue.channels), CHANNEL)
-    limits = [order_limits(channel) for channel in catalogue.channels]
-    counts = np.array([len(own) for own in limits], np.int32)
+    of = catalogue.channels
+    channels = make_records(len(of), CHANNEL)
+    counts = np.fromiter((len(channel.limits) for channel in of), np.int32, len(of))
     channels["limit_first"] = np.cumsum(counts) - counts
     channels["limit_count"] = counts
+    limits = limit_records(list(chain.from_iterable(map(attrgetter("limits"), of))), counts)
     _fill_state(channels)
-    _fill_checks(channels, catalogue.channels)
+    _fill_checks(channels, of)
     _fill_intervals(channels, catalogue)
-    _fill_quiet_band(channels, limits)
-    _link_faults(channels, catalogue)
+    fill_quiet_band(channels, limits, np.arange(len(of)))
+    link_faults(channels, catalogue)
     ladders = (channels["checks"] & CHECK_FLAT != 0) & (channels["flat_tolerance"] > 0)
     channels["ladder"] = np.where(ladders, np.cumsum(ladders) - 1, -1)
     return Tables(
         channels=channels,
-        limits=limit_records([limit for own in limits for limit in own]),
+        limits=limits,
         marks=np.full(len(channels), HEARD, np.int64),
         ladders=make_ladders(int(ladders.sum())),
         logs=make_logs(LOG_SLOTS_FIRST),
@@ -65,25 +70,47 @@ def build_tables(catalogue: Catalogue) -> Tables:
 
 def order_limits(channel: Channel) -> list[Limit]:
     """Return the channel's limits by side and rising grade: the last one held is the worst."""
-    return sorted(channel.limits, key=lambda limit: (limit.side, limit.grade))
+    return sorted(channel.limits, key=attrgetter("side", "grade"))
 
 
-def limit_records(limits: Sequence[Limit]) -> Records:
-    """Return the records of ``limits``, in their order, none of them held."""
+def limit_records(limits: Sequence[Limit], counts: Int32s) -> Records:
+    """Return the records of limits, none held, ordered as by ``order_limits`` within a channel.
+
+    ``counts`` says how many of ``limits`` belong to each channel in turn.
+    """
+
+    def column(name: str, dtype: type) -> np.ndarray[Any, Any]:
+        return np.fromiter(map(attrgetter(name), limits), dtype, len(limits))
+
     records = np.zeros(len(limits), LIMIT)
     records["on_since_ns"] = records["off_since_ns"] = NONE_NS
-    low = np.array([limit.side is Side.LOW for limit in limits], np.bool_)
-    value = np.array([limit.value for limit in limits], np.float64)
-    deadband = np.array([limit.deadband for limit in limits], np.float64)
+    low = column("side", np.int64) == Side.LOW
+    value, deadband = column("value", np.float64), column("deadband", np.float64)
     records["value"], records["low"] = value, low
     records["release"] = np.where(low, value + deadband, value - deadband)
-    records["on_ns"] = [seconds_to_ns(limit.on_delay_s) for limit in limits]
-    records["off_ns"] = [seconds_to_ns(limit.off_delay_s) for limit in limits]
-    records["mask"] = np.array([(1 << limit.m) - 1 for limit in limits], np.uint64)
-    records["grade"] = [limit.grade for limit in limits]
-    records["n"] = [limit.n for limit in limits]
-    records["m"] = [limit.m for limit in limits]
-    return records
+    records["on_ns"] = _nanoseconds(column("on_delay_s", np.float64))
+    records["off_ns"] = _nanoseconds(column("off_delay_s", np.float64))
+    records["grade"] = column("grade", np.uint8)
+    records["n"] = column("n", np.uint8)
+    m = records["m"] = column("m", np.uint8)
+    shifted = np.left_shift(np.uint64(1), np.minimum(m, 63).astype(np.uint64)) - np.uint64(1)
+    records["mask"] = np.where(m >= 64, ~np.uint64(0), shifted)
+    rank = np.repeat(np.arange(len(counts)), counts) * 16 + low * 8 + records["grade"]
+    in_order = bool((rank[1:] >= rank[:-1]).all())
+    return records if in_order else records[np.argsort(rank, kind="stable")]
+
+
+def limit_places(channels: Records, chosen: Int64s) -> tuple[Int64s, Int64s]:
+    """Return the places of the limits of ``chosen`` channels, and whose each is."""
+    first, count = channels["limit_first"][chosen], channels["limit_count"][chosen]
+    owners = np.repeat(chosen, count)
+    starts = np.repeat(np.cumsum(count) - count, count)
+    return np.repeat(first, count) + np.arange(len(owners)) - starts, owners
+
+
+def _nanoseconds(seconds: Float64s) -> Int64s:
+    """Return ``domain.time.seconds_to_ns`` of a column; what int64 cannot hold is for ever."""
+    return np.minimum(np.rint(seconds * NS_PER_S), 9.2e18).astype(np.int64)
 
 
 def free_stack(used: int, slots: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
@@ -118,57 +145,68 @@ def _fill_state(channels: Records) -> None:
 
 
 def _fill_checks(channels: Records, of: Sequence[Channel]) -> None:
-    def column(name: str, missing: float) -> list[float]:
-        values = (getattr(channel.checks, name) for channel in of)
-        return [missing if value is None else float(value) for value in values]
+    checks = [channel.checks for channel in of]
+
+    def column(name: str, missing: float) -> Float64s:
+        values = np.array(list(map(attrgetter(name), checks)), np.float64)  # None: not a number
+        return np.where(np.isnan(values), missing, values)
 
     for name in ("fail_low", "suspect_low"):
         channels[name] = column(name, -np.inf)
     for name in ("fail_high", "suspect_high", "spike"):
         channels[name] = column(name, np.inf)
-    channels["rate_per_ns"] = np.array(column("rate_per_s", np.inf)) / 1e9
+    channels["rate_per_ns"] = column("rate_per_s", np.inf) / 1e9
     channels["flat_tolerance"] = column("flat_tolerance", 0.0)
-    flat_s = [channel.checks.flat_s for channel in of]
-    channels["flat_ns"] = [NEVER if s is None else seconds_to_ns(s) for s in flat_s]
+    flat_s = column("flat_s", np.nan)
+    without = np.isnan(flat_s)
+    channels["flat_ns"] = np.where(without, NEVER, _nanoseconds(np.where(without, 0.0, flat_s)))
     changing = np.isfinite(channels["spike"]) | np.isfinite(channels["rate_per_ns"])
-    flat = channels["flat_ns"] != NEVER
-    channels["checks"] = changing * CHECK_CHANGE + flat * CHECK_FLAT
+    channels["checks"] = changing * CHECK_CHANGE + ~without * CHECK_FLAT
 
 
 def _fill_intervals(channels: Records, catalogue: Catalogue) -> None:
-    gap_ns, restart_ns = [], []
-    for channel in catalogue.channels:
-        sample_ns = seconds_to_ns(channel.sample_interval_s)
-        endless = sample_ns <= 0 or channel.on_change or channel.fault in _WITHOUT_GAPS
-        gap_ns.append(NEVER if endless else INTERVALS_MISSED * sample_ns)
-        upload_ns = 0
-        if channel.gateway is not None:
-            place = catalogue.gateway_index[channel.gateway]
-            upload_ns = seconds_to_ns(catalogue.gateways[place].upload_interval_s)
-        restart_ns.append(INTERVALS_MISSED * max(sample_ns, upload_ns))
-    channels["gap_ns"] = gap_ns
-    channels["restart_ns"] = restart_ns
+    of = catalogue.channels
+    sample_s = np.fromiter((one.sample_interval_s for one in of), np.float64, len(of))
+    on_change = np.fromiter((one.on_change for one in of), np.bool_, len(of))
+    no_gaps = np.fromiter((one.fault in _WITHOUT_GAPS for one in of), np.bool_, len(of))
+    sample_ns = _nanoseconds(sample_s)
+    endless = (sample_ns <= 0) | on_change | no_gaps
+    channels["gap_ns"] = np.where(endless, NEVER, INTERVALS_MISSED * sample_ns)
+    uploads = [seconds_to_ns(gateway.upload_interval_s) for gateway in catalogue.gateways]
+    places = catalogue.gateway_index
+    own = (len(uploads) if one.gateway is None else places[one.gateway] for one in of)
+    upload_ns = np.array([*uploads, 0], np.int64)[np.fromiter(own, np.int64, len(of))]
+    channels["restart_ns"] = INTERVALS_MISSED * np.maximum(sample_ns, upload_ns)
 
 
-def _fill_quiet_band(channels: Records, limits: Sequence[Sequence[Limit]]) -> None:
-    high = [[x.value for x in own if x.side is Side.HIGH] for own in limits]
-    low = [[x.value for x in own if x.side is Side.LOW] for own in limits]
-    channels["quiet_high"] = [min(values, default=np.inf) for values in high]
-    channels["quiet_low"] = [max(values, default=-np.inf) for values in low]
-    high_ends = [channels[f"{name}_high"] for name in ("quiet", "suspect", "fail")]
-    low_ends = [channels[f"{name}_low"] for name in ("quiet", "suspect", "fail")]
-    channels["calm_high"] = np.minimum.reduce(high_ends)
-    channels["calm_low"] = np.maximum.reduce(low_ends)
+def fill_quiet_band(channels: Records, limits: Records, chosen: Int64s) -> None:
+    """Write between which values a reading of ``chosen`` channels exceeds no limit."""
+    places, owners = limit_places(channels, chosen)
+    low, value = limits["low"][places] == 1, limits["value"][places]
+    highest, lowest = np.full(len(channels), -np.inf), np.full(len(channels), np.inf)
+    np.minimum.at(lowest, owners[~low], value[~low])
+    np.maximum.at(highest, owners[low], value[low])
+    channels["quiet_high"][chosen], channels["quiet_low"][chosen] = lowest[chosen], highest[chosen]
+    for side, nearest in (("high", np.minimum), ("low", np.maximum)):
+        ends = [channels[f"{name}_{side}"][chosen] for name in ("quiet", "suspect", "fail")]
+        channels[f"calm_{side}"][chosen] = nearest.reduce(ends)
 
 
-def _link_faults(channels: Records, catalogue: Catalogue) -> None:
-    for index, channel in enumerate(catalogue.channels):
-        name = f"{channel.fault}_channel"
-        if channel.fault_of is None or name not in FAULT_LINKS:
-            continue
-        parent = channels[catalogue.channel_index[channel.fault_of]]
-        parent[name] = index
-        own = channels[index]
-        if not own["quiet_low"] < 0.0 < own["quiet_high"]:
-            parent["fault_always"] |= FAULT_LINKS[name]
-            parent["fault_live"] |= FAULT_LINKS[name]
+def link_faults(
+    channels: Records, catalogue: Catalogue, chosen: Iterable[int] | None = None
+) -> None:
+    """Write into the records what fault channels watch them, of the ``chosen`` ones or of all."""
+    of, places = catalogue.channels, catalogue.channel_index
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in FAULT_LINKS}
+    for index in range(len(of)) if chosen is None else chosen:
+        channel = of[index]
+        if channel.fault_of is not None and (name := f"{channel.fault}_channel") in found:
+            found[name].append((places[channel.fault_of], index))
+    for name, bit in FAULT_LINKS.items():
+        table = np.array(found[name], np.int64).reshape(-1, 2)
+        parents, own = table[:, 0], table[:, 1]
+        channels[name][parents] = own
+        quiet = (channels["quiet_low"][own] < 0.0) & (channels["quiet_high"][own] > 0.0)
+        channels["fault_always"][parents[quiet]] &= np.uint8(255 - bit)
+        channels["fault_always"][parents[~quiet]] |= np.uint8(bit)
+        channels["fault_live"][parents[~quiet]] |= np.uint8(bit)

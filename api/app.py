@@ -17,20 +17,27 @@ from api.ports import Ports
 from api.routers import (
     alarms,
     audit,
+    backups,
     catalogue,
     channels,
+    commissioning,
     events,
     facilities,
     frames,
     gateways,
     health,
+    profiles,
+    revisions,
     webhooks,
 )
 from api.routers import unregistered as inbox
 from api.settings import ApiSettings
 
 PREFIX = "/api/v1"
-NOUNS = (facilities, channels, alarms, gateways, inbox, catalogue, events, webhooks, audit)
+NOUNS = (
+    facilities, channels, alarms, gateways, inbox, catalogue, revisions, commissioning, profiles,
+    events, webhooks, audit, backups,
+)  # fmt: skip
 
 
 @asynccontextmanager
@@ -74,7 +81,10 @@ def create_app(
     app.router.routes.extend(page_routes())
     _describe(app)
     app.add_middleware(
-        BoundedBody, bytes_max=settings.body_bytes_max, timeout_s=settings.body_timeout_s
+        BoundedBody,
+        bytes_max=settings.body_bytes_max,
+        timeout_s=settings.body_timeout_s,
+        larger={f"{PREFIX}/catalogue/revisions": settings.document_bytes_max},
     )
     app.add_middleware(SecureHeaders)
     app.add_middleware(MeasureRequests, metrics=app.state.context.metrics)

@@ -51,8 +51,10 @@ class Context:
     def index(self) -> CatalogueIndex:
         """The active revision in order, for lists."""
         catalogue = self.catalogue
-        if self._index is None or self._index.catalogue is not catalogue:
+        if self._index is None:
             self._index = CatalogueIndex.build(catalogue)
+        elif self._index.catalogue is not catalogue:
+            self._index = self._index.over(catalogue)
         return self._index
 
     def encode(self, number: int, transition: Transition) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -75,13 +76,21 @@ async def read_body(
 class BoundedBody:
     """Reads the whole body before the route is asked: at most so many bytes, within so long.
 
-    Every body of this interface is small, so none needs to be streamed; but for frames, which only
-    a gateway may send: that route reads them itself, once it knows who asks.
+    Bodies of this interface are small, so none needs to be streamed; but for frames, which only a
+    gateway may send: that route reads them itself, once it knows who asks. ``larger`` says at which
+    addresses a caller that shows a key may send more.
     """
 
-    def __init__(self, app: ASGIApp, bytes_max: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        bytes_max: int,
+        timeout_s: float,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._larger = larger or {}
         self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +99,10 @@ class BoundedBody:
             await self._app(scope, receive, send)
             return
         try:
-            body = await read_body(scope, receive, self._bytes_max, self._timeout_s)
+            bytes_max = self._bytes_max
+            if any(name == b"authorization" for name, _ in scope["headers"]):
+                bytes_max = self._larger.get(scope["path"], bytes_max)
+            body = await read_body(scope, receive, bytes_max, self._timeout_s)
         except UnfitError as unfit:
             await _refuse(send, *unfit.answer)
             return

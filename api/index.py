@@ -1,7 +1,7 @@
 """Orders of the catalogue that lists are cut from, made once for each revision."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.catalogue import Catalogue
 
@@ -14,6 +14,12 @@ class CatalogueIndex:
     channel_ids: list[str]
     by_facility: dict[str, list[str]]
     channels_of_gateway: Counter[str | None]
+
+    def over(self, catalogue: Catalogue) -> "CatalogueIndex":
+        """Return the index of another revision; as it is where the same channels stand there."""
+        if catalogue.channel_index is self.catalogue.channel_index:
+            return replace(self, catalogue=catalogue)
+        return CatalogueIndex.build(catalogue)
 
     @classmethod
     def build(cls, catalogue: Catalogue) -> "CatalogueIndex":

@@ -24,6 +24,7 @@ class FacilityPicture:
     unacknowledged: int = 0
     channels: int = 0
     fresh_channels: int = 0
+    in_commissioning: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def draw(live: Live) -> CityPicture:
         if facility is None or channel.fault is not None:
             continue
         facility.channels += 1
+        facility.in_commissioning += channel.commissioning
         newest = latest.get(channel.id)
         if newest is None:
             continue
@@ -75,7 +77,9 @@ class Pictures:
     async def now(self) -> CityPicture:
         """Return a picture that is at most a second old."""
         async with self._drawing:
-            if self._last is None or time.monotonic() - self._drawn_s > _AGE_S_MAX:
+            old = self._last is None or self._last.catalogue is not self._live.catalogue()
+            if old or time.monotonic() - self._drawn_s > _AGE_S_MAX:
                 self._last = await self._pool.run(lambda: draw(self._live))
                 self._drawn_s = time.monotonic()
+            assert self._last is not None  # noqa: S101  drawn by now
             return self._last

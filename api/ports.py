@@ -8,10 +8,13 @@ from typing import Any, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry
 
+from api.backup_ports import Backups
+from api.ports_catalogue import ProfileLog, Revisions
 from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue, Channel, Text
 from domain.grade import Condition, Grade
+from domain.profiles import ActiveProfile
 from domain.readings import Float64s, Int64s, Latest, UInt8s
 
 T_co = TypeVar("T_co", covariant=True)
@@ -170,6 +173,9 @@ class Live(Protocol):
 
     def open_alarms(self) -> Sequence[Alarm]:
         """Return the alarms that have not ended."""
+
+    def profiles(self) -> Mapping[str, ActiveProfile]:
+        """Return the limit profiles in force, by facility id."""
 
     def now_ns(self) -> int:
         """Return the time of the last tick: the wall's, or the data's with ``--clock data``."""
@@ -411,5 +417,8 @@ class Ports:
     intake: Intake
     audit: Audit
     alarm_text: Callable[[Alarm, Catalogue], Text]
+    revisions: Revisions
+    profile_log: ProfileLog
     webhooks: Webhooks = field(default_factory=NoWebhooks)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    backups: Backups | None = None

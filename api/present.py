@@ -180,6 +180,11 @@ def channel_out(
         latching=channel.latching,
         acknowledge_up_to=grade_word(channel.acknowledge_up_to),
         source=channel.source,
+        profile=catalogue.profile_of(channel.facility),
+        profile_limits={
+            profile: [limit_out(limit) for limit in limits]
+            for profile, limits in channel.profile_limits.items()
+        },
         latest=latest_out(channel, latest, catalogue, now_ns),
     )
 
@@ -230,6 +235,7 @@ def evidence_out(evidence: Evidence) -> EvidenceOut:
     """Return the evidence of a rise as a document."""
     return EvidenceOut(
         revision=evidence.revision,
+        profile=evidence.profile,
         first_seq=evidence.first_seq,
         last_seq=evidence.last_seq,
         state=plain(evidence.state),

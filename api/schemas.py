@@ -36,6 +36,9 @@ class ErrorPlace(Document):
     place: str
     problem: str
     remedy: str
+    file: str | None = Field(None, description="Of a catalogue's document: where it stands.")
+    line: str | None = None
+    message: str | None = None
 
 
 class Problem(Document):
@@ -75,6 +78,8 @@ class FacilityOut(Document):
     open_alarms: OpenAlarms
     open_faults: int = Field(description="Open alarms about its instruments.")
     unacknowledged: int = Field(description="Open alarms nobody has acknowledged, faults included.")
+    profile: str = Field(description="The limit profile in force; normal where none is.")
+    in_commissioning: int = Field(description="Channels in commissioning.")
     channels: int = Field(description="Number of channels, fault channels apart.")
     fresh_channels: int = Field(
         description="Channels with a current reading. 0 means no data, whatever the grade says."
@@ -137,6 +142,8 @@ class ChannelOut(Document):
     latching: bool
     acknowledge_up_to: GradeWord
     source: str = Field(description="Where the limits come from.")
+    profile: str = Field(description="The limit profile in force; its limits are those above.")
+    profile_limits: dict[str, list[LimitOut]] = Field(description="Limits by profile.")
     latest: LatestOut | None = Field(description="Null where there was never a reading.")
 
 
@@ -211,6 +218,7 @@ class EvidenceOut(Document):
     """Enough to run the judgement of one rise again."""
 
     revision: int
+    profile: str = Field(description="The limit profile in force; normal where none was.")
     first_seq: int
     last_seq: int
     state: dict[str, Any]

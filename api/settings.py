@@ -15,6 +15,7 @@ class ApiSettings:
 
     open_reads: bool = True
     body_bytes_max: int = 64 * 1024
+    document_bytes_max: int = 16 * 1024 * 1024
     body_timeout_s: float = 10.0
     frame_bytes_max: int = 1 << 20
     frames_reading_max: int = 64

@@ -6,7 +6,7 @@ instrument faults stand beside the channels they watch. A channel's place in ``c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -123,6 +123,36 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures by stretches of ``bucket_s`` that stand in for readings that are gone.
+
+    They are kept for ``days`` of event time, for ever where that is ``None``.
+    """
+
+    bucket_s: int = 60
+    days: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the readings of a channel are kept: ``raw_days`` of event time, ``None`` for ever.
+
+    Afterwards ``summary`` is kept of them; nothing where it is ``None``.
+    """
+
+    raw_days: float | None = None
+    summary: Summary | None = field(default_factory=Summary)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A special period with limits of its own, such as the flood season or a typhoon."""
+
+    id: str
+    name: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """One series of one quantity.
 
@@ -134,6 +164,7 @@ class Channel:
     change only: it is never silent, and its delays run on ticks, too. ``commissioning`` channels
     are stored and graded, and raise nothing. Alarms whose peak is at most ``acknowledge_up_to``
     acknowledge themselves; ``latching`` alarms stay until somebody resets them.
+    ``profile_limits`` stand in place of ``limits``, by the id of the profile its facility is in.
     """
 
     id: str
@@ -153,6 +184,8 @@ class Channel:
     latching: bool = False
     acknowledge_up_to: Grade = Grade.NORMAL
     source: str = ""  # where the limits come from, in a person's words
+    retention: Retention = field(default_factory=Retention)
+    profile_limits: Mapping[str, tuple[Limit, ...]] = field(default_factory=dict)
 
     def condition(self, side: Side) -> Condition:
         """Return the condition that a held limit of ``side`` on this channel is about."""
@@ -166,9 +199,17 @@ class Channel:
         return self.fault_of if self.fault_of is not None else self.id
 
 
+NORMAL_PROFILE = "normal"  # no profile: the limits as they are
+_INDICES = ("channel_ids", "channel_index", "sent_index")
+
+
 @dataclass(frozen=True)
 class Catalogue:
-    """One revision of the catalogue, whole and valid."""
+    """One revision of the catalogue, whole and valid.
+
+    ``in_force`` says which facility is in which profile; it is empty as saved, and
+    ``with_profiles`` makes the catalogue that is judged by.
+    """
 
     revision: int
     name: Text = field(default_factory=lambda: Text("", ""))
@@ -177,6 +218,8 @@ class Catalogue:
     facilities: tuple[Facility, ...] = ()
     gateways: tuple[Gateway, ...] = ()
     channels: tuple[Channel, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    in_force: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def channel_ids(self) -> tuple[str, ...]:
@@ -216,6 +259,68 @@ class Catalogue:
     def kind_by_id(self) -> dict[str, FacilityKind]:
         """Kinds of facility by id."""
         return {kind.id: kind for kind in self.kinds}
+
+    @cached_property
+    def profile_by_id(self) -> dict[str, Profile]:
+        """Limit profiles by id; *normal* is none of them."""
+        return {profile.id: profile for profile in self.profiles}
+
+    @cached_property
+    def profiled(self) -> tuple[int, ...]:
+        """The indices of channels that have limits of their own in any profile."""
+        return tuple(i for i, channel in enumerate(self.channels) if channel.profile_limits)
+
+    def profile_of(self, facility: str) -> str:
+        """Return the id of the profile that a facility is in, ``normal`` where in none."""
+        return self.in_force.get(facility, NORMAL_PROFILE)
+
+    def with_profiles(self, in_force: Mapping[str, str]) -> "Catalogue":
+        """Return the catalogue with the limits of these profiles, by facility id, in force.
+
+        To be asked of a catalogue as saved. A channel that says nothing of its facility's profile
+        keeps its limits.
+        """
+        if not in_force:
+            return self
+        channels = list(self.channels)
+        for index in self.profiled:
+            channel = channels[index]
+            limits = channel.profile_limits.get(in_force.get(channel.facility, NORMAL_PROFILE))
+            if limits is not None and limits != channel.limits:
+                channels[index] = replace(channel, limits=limits)
+        made = replace(self, channels=tuple(channels), in_force=dict(in_force))
+        made._lean_on(self)  # noqa: SLF001  one of its own kind
+        return made
+
+    def sharing(self, before: "Catalogue") -> "Catalogue":
+        """Return the same catalogue made of the channels of ``before`` where those are equal.
+
+        Two revisions of a city differ in little: what is one object need not be looked at again.
+        """
+        known = before.channel_index
+        channels = list(self.channels)
+        for index, channel in enumerate(channels):
+            place = known.get(channel.id)
+            if place is not None and before.channels[place] == channel:
+                channels[index] = before.channels[place]
+        made = replace(self, channels=tuple(channels))
+        made._lean_on(before)  # noqa: SLF001
+        return made
+
+    def stands_like(self, other: "Catalogue") -> bool:
+        """Whether ids, names as sent and gateways stand at the same places as in ``other``."""
+        if len(self.channels) != len(other.channels) or self.gateways != other.gateways:
+            return False
+        return all(
+            a is b or (a.id == b.id and a.gateway == b.gateway and a.sent_as == b.sent_as)
+            for a, b in zip(self.channels, other.channels, strict=True)
+        )
+
+    def _lean_on(self, other: "Catalogue") -> None:
+        """Take over the indices of a catalogue that stands like this one: they take long to make."""
+        if self.stands_like(other):
+            for name in _INDICES:
+                self.__dict__[name] = getattr(other, name)
 
     def channel(self, channel_id: str) -> Channel:
         """Return the channel with this id; raises ``KeyError`` where there is none."""

@@ -39,9 +39,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An operator's verb: ``acknowledge`` or ``reset``, with its target and author.
+    """An operator's verb, with its target and author; ``command_id`` is unique.
 
-    ``command_id`` is unique; ``arguments`` holds ``alarm_id``, and ``comment`` where given.
+    ``acknowledge`` and ``reset`` have the arguments ``alarm_id``, and ``comment`` where given;
+    ``profile`` has ``profile``, ``scope``, ``reason`` and, where it is to end, ``until_ns``.
     """
 
     command_id: str

@@ -77,8 +77,8 @@ class Evidence:
 
     ``state`` is the channel's state in the core before ``readings`` (a mapping that the core
     reads back); ``readings`` are up to 512 (event time ns, value, quality) that led to the rise, the
-    last being the one that raised; ``limits`` are those in force; ``first_seq`` and ``last_seq`` are the
-    journal's span.
+    last being the one that raised; ``limits`` are those in force, by ``profile``; ``first_seq`` and
+    ``last_seq`` are the journal's span.
     """
 
     revision: int
@@ -87,6 +87,7 @@ class Evidence:
     state: dict[str, object]
     readings: list[tuple[int, float, int]]
     limits: list[dict[str, object]]
+    profile: str = "normal"
 
 
 @dataclass(frozen=True, slots=True)

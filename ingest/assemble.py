@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import xxhash
 
-from domain.accounting import Account, Fate, Ingested, Reason, Reject, Sighting, Unit
-from domain.catalogue import Catalogue
+from domain.accounting import Fate, Ingested, Reason, Unit
+from domain.catalogue import Catalogue, Gateway
 from domain.journal import Frame
 from domain.readings import FLAG_FUTURE, Batch
-from domain.time import NS_PER_S, format_rfc3339
-from ingest.columns import Columns
+from domain.time import format_rfc3339
 from ingest.duplicates import DuplicateWindow
+from ingest.lane import Lane, Short, join
+from ingest.step import Listed, Seen, Step, close, reject_of
 from ingest.topics import Topic, TopicError, parse_topic
 from ingest.units import same_unit
 from ingest.wire import DECODERS, PAYLOAD_BYTES_MAX, Decoded, Decoder, Refusal
@@ -31,13 +32,6 @@ OTHER_GATEWAY = "other"
 SIGHTED_NAMES_MAX = 2_000
 """Names of one frame that are shown in the inbox, each; readings of further ones are but counted."""
 
-LISTED_PER_S = 100
-"""Entries of the quarantine within a second of received time, each gateway; all that is refused is
-counted, but a flood of nonsense must not keep the state database from its work."""
-LISTED_PER_S_IN_ALL = 1_000
-
-_EXCERPT_BYTES = 256
-_TOPIC_LENGTH_SHOWN = 512
 _ROUTES_MAX = 50_000
 _STATUS = {b"online": True, b"offline": False}
 
@@ -55,6 +49,7 @@ class _Route:
     channels: dict[str, int] = field(default_factory=dict)
     zone: ZoneInfo | None = None
     seed: int = 0
+    short: int = -1  # the gateway's index where its frames may go the short way
 
 
 @dataclass(slots=True)
@@ -66,74 +61,6 @@ class _Names:
     channels: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Seen:
-    """An unregistered name within one step."""
-
-    district: str
-    count: int
-    first_seen_ns: int
-    last_seen_ns: int
-    last_time_ns: int
-    last_value: float
-
-
-@dataclass(slots=True)
-class _Listed:
-    """How many entries of the quarantine were made within one second of received time."""
-
-    second: int = 0
-    by_gateway: Counter[str] = field(default_factory=Counter)
-    total: int = 0
-
-    def has_room(self, reject: Reject) -> bool:
-        """Count an entry; return False where its second has too many already."""
-        second = reject.received_ns // NS_PER_S
-        if second != self.second:
-            self.second, self.by_gateway, self.total = second, Counter(), 0
-        if self.total >= LISTED_PER_S_IN_ALL or self.by_gateway[reject.gateway] >= LISTED_PER_S:
-            return False
-        self.by_gateway[reject.gateway] += 1
-        self.total += 1
-        return True
-
-
-class _Step:
-    """What one step gathers."""
-
-    def __init__(self) -> None:
-        self.columns = Columns()
-        self.heard: dict[int, None] = {}
-        self.status: list[tuple[int, bool]] = []
-        self.received: Counter[str] = Counter()
-        self.decoded: Counter[str] = Counter()
-        self.readings: Counter[str] = Counter()
-        self.books: Counter[tuple[str, Unit, Fate, Reason]] = Counter()
-        self.rejects: list[Reject] = []
-        self.seen: dict[tuple[str, str], _Seen] = {}
-
-    def refuse_frame(self, seq: int, frame: Frame, gateway: str, refusal: Refusal) -> None:
-        """Count a frame as undecodable and keep an entry of it."""
-        self.books[gateway, Unit.FRAMES, Fate.UNDECODABLE, refusal.reason] += 1
-        self.rejects.append(_reject(seq, frame, gateway, Fate.UNDECODABLE, refusal))
-
-
-def _reject(seq: int, frame: Frame, gateway: str, fate: Fate, refusal: Refusal) -> Reject:
-    return Reject(
-        seq=seq,
-        gateway=gateway,
-        topic=frame.topic[:_TOPIC_LENGTH_SHOWN],
-        received_ns=frame.received_ns,
-        unit=Unit.FRAMES if fate is Fate.UNDECODABLE else Unit.READINGS,
-        fate=fate,
-        reason=refusal.reason,
-        detail=refusal.detail,
-        channel_name=refusal.channel_name,
-        excerpt=bytes(frame.payload[:_EXCERPT_BYTES]),
-        count=refusal.count,
-    )
-
-
 class Assembler:
     """Turns frames into readings by the active catalogue; remembers recent frames' hashes.
 
@@ -143,12 +70,17 @@ class Assembler:
     def __init__(self, catalogue: Catalogue) -> None:
         self._window = DuplicateWindow()
         self._unknown: dict[str, None] = {}
-        self._listed = _Listed()
+        self._made_of: tuple[object, tuple[Gateway, ...]] | None = None
+        self._listed = Listed()
         self.change_catalogue(catalogue)
 
     def change_catalogue(self, catalogue: Catalogue) -> None:
         """Use ``catalogue`` from the next step on."""
+        key = catalogue.sent_index, catalogue.gateways
+        if self._made_of is not None and self._made_of[0] is key[0] and self._made_of[1] == key[1]:
+            return  # nothing of what is used here has changed
         names = _names_by_gateway(catalogue)
+        self._made_of = key
         self._gateway_ids = [gateway.id for gateway in catalogue.gateways]
         self._channel_owner = [channel.gateway or "" for channel in catalogue.channels]
         self._channel_name = [channel.sent_as or "" for channel in catalogue.channels]
@@ -156,25 +88,46 @@ class Assembler:
         self._channel_unit = [units.get(channel.quantity, "") for channel in catalogue.channels]
         self._names = names
         self._routes: dict[str, _Route] = {}
+        self._lane = Lane(catalogue)
 
     def step(self, first_seq: int, frames: Sequence[Frame]) -> tuple[Batch, Ingested]:
         """Decode ``frames``, of which frame i has the number ``first_seq + i``; total."""
-        step = _Step()
-        for offset, frame in enumerate(frames):
-            route = self._routes.get(frame.topic) or self._find_route(frame.topic)
+        step = Step()
+        routes = [self._routes.get(f.topic) or self._find_route(f.topic) for f in frames]
+        short = self._lane.read(frames, [route.short for route in routes])
+        ways = [-1] * len(frames) if short is None else short.readings
+        for offset, (frame, route, readings) in enumerate(zip(frames, routes, ways, strict=True)):
             step.received[route.gateway] += 1
-            if route.decoder is not None:
+            if short is not None and readings >= 0:
+                self._take_short(step, short, offset, frame, route)
+            elif route.decoder is not None:
                 self._take_data(step, first_seq + offset, frame, route, route.decoder)
             else:
                 self._take_other(step, first_seq + offset, frame, route)
         batch = step.columns.batch()
+        if short is not None:
+            batch = join(batch, short.batch(first_seq))
         batch.heard, batch.status = list(step.heard), step.status
         self._quarantine_future(step, batch, first_seq, frames)
         step.rejects = [reject for reject in step.rejects if self._listed.has_room(reject)]
-        return batch, _close(step)
+        return batch, close(step)
+
+    def _take_short(
+        self, step: Step, short: Short, offset: int, frame: Frame, route: _Route
+    ) -> None:
+        """Take a frame that the compiled pass has read; see ``_take_data``."""
+        known = self._window.saw(route.seed, frame.payload, frame.received_ns)
+        if not (known and frame.redelivered):
+            step.heard[route.gateway_index] = None
+        if known:
+            step.books[route.gateway, Unit.FRAMES, Fate.DUPLICATE, Reason.NONE] += 1
+            return
+        step.decoded[route.gateway] += 1
+        step.readings[route.gateway] += short.readings[offset]
+        short.take(offset)
 
     def _take_data(
-        self, step: _Step, seq: int, frame: Frame, route: _Route, decoder: Decoder
+        self, step: Step, seq: int, frame: Frame, route: _Route, decoder: Decoder
     ) -> None:
         known = self._window.saw(route.seed, frame.payload, frame.received_ns)
         if known and frame.redelivered:
@@ -209,7 +162,7 @@ class Assembler:
         if len(kept) < len(units):
             decoded.keep(kept)
 
-    def _take_other(self, step: _Step, seq: int, frame: Frame, route: _Route) -> None:
+    def _take_other(self, step: Step, seq: int, frame: Frame, route: _Route) -> None:
         """Take a status, or a frame of a topic or a format that is not ours."""
         refusal = route.refusal
         if route.is_status:
@@ -224,7 +177,7 @@ class Assembler:
             refusal = Refusal(Reason.OVERSIZE, f"{len(frame.payload)} bytes, at most 1 MiB")
         step.refuse_frame(seq, frame, route.gateway, refusal or Refusal(Reason.TOPIC, ""))
 
-    def _take_status(self, step: _Step, route: _Route, *, online: bool) -> None:
+    def _take_status(self, step: Step, route: _Route, *, online: bool) -> None:
         step.decoded[route.gateway] += 1
         if route.gateway_index < 0:
             return
@@ -256,6 +209,8 @@ class Assembler:
             )  # fmt: skip
         if topic.format is not None:
             route.decoder = DECODERS.get(topic.format)
+            if topic.format == "json":
+                route.short = route.gateway_index
             known = ", ".join(sorted(DECODERS))
             detail = f"nobody decodes {topic.format[:64]!r}; there are {known}"
             route.refusal = Refusal(Reason.FORMAT, detail)
@@ -274,7 +229,7 @@ class Assembler:
         return gateway
 
     def _quarantine_future(
-        self, step: _Step, batch: Batch, first_seq: int, frames: Sequence[Frame]
+        self, step: Step, batch: Batch, first_seq: int, frames: Sequence[Frame]
     ) -> None:
         """Account for readings of the future, one entry a (frame, channel), at most 16 a frame."""
         future = np.flatnonzero(batch.flags & FLAG_FUTURE)
@@ -302,7 +257,7 @@ class Assembler:
             frame, seq = frames[offset], first_seq + offset
             owner = self._channel_owner[int(batch.channel[np.searchsorted(batch.seq, seq)])]
             step.rejects += [
-                _reject(seq, frame, owner, Fate.QUARANTINED, refusal) for refusal in listed
+                reject_of(seq, frame, owner, Fate.QUARANTINED, refusal) for refusal in listed
             ]
         step.rejects.sort(key=lambda reject: reject.seq)
 
@@ -320,7 +275,7 @@ class Assembler:
         self._unknown = dict.fromkeys(snapshot["unknown_gateways"])
         listed = snapshot["listed"]
         counts = Counter(listed["by_gateway"])
-        self._listed = _Listed(int(listed["second"]), counts, counts.total())
+        self._listed = Listed(int(listed["second"]), counts, counts.total())
         self._routes = {}
 
 
@@ -340,7 +295,7 @@ def _names_by_gateway(catalogue: Catalogue) -> dict[str, _Names]:
     return names
 
 
-def _take_decoded(step: _Step, seq: int, frame: Frame, route: _Route, decoded: Decoded) -> None:
+def _take_decoded(step: Step, seq: int, frame: Frame, route: _Route, decoded: Decoded) -> None:
     """Take the readings and refusals of a decoded frame."""
     received_ns = frame.received_ns
     step.columns.open_frame(seq, received_ns)
@@ -360,7 +315,7 @@ def _take_decoded(step: _Step, seq: int, frame: Frame, route: _Route, decoded: D
         for reason, count in decoded.rejected.items():
             step.books[route.gateway, Unit.READINGS, Fate.REJECTED, reason] += count
         step.rejects += [
-            _reject(seq, frame, route.gateway, Fate.REJECTED, refusal)
+            reject_of(seq, frame, route.gateway, Fate.REJECTED, refusal)
             for refusal in decoded.refusals
         ]
 
@@ -373,7 +328,7 @@ def _order(times_ns: list[int]) -> Sequence[int]:
     return sorted(places, key=times_ns.__getitem__)
 
 
-def _take_blocks(step: _Step, received_ns: int, route: _Route, decoded: Decoded) -> None:
+def _take_blocks(step: Step, received_ns: int, route: _Route, decoded: Decoded) -> None:
     registered = [block for block in decoded.blocks if block.name in route.channels]
     channels = [route.channels[block.name] for block in registered]
     if len(registered) == 1:
@@ -394,7 +349,7 @@ def _take_blocks(step: _Step, received_ns: int, route: _Route, decoded: Decoded)
 
 
 def _see(
-    step: _Step,
+    step: Step,
     route: _Route,
     received_ns: int,
     name: str,
@@ -409,30 +364,8 @@ def _see(
         return
     seen = step.seen.get((route.gateway, name))
     if seen is None:
-        seen = _Seen(route.district, 0, received_ns, received_ns, time_ns, value)
+        seen = Seen(route.district, 0, received_ns, received_ns, time_ns, value)
         step.seen[route.gateway, name] = seen
     seen.district, seen.last_seen_ns = route.district, received_ns
     seen.last_time_ns, seen.last_value = time_ns, float(value)
     seen.count += count
-
-
-def _close(step: _Step) -> Ingested:
-    ingested = Ingested(rejects=step.rejects)
-    for counts, unit, fate in (
-        (step.received, Unit.FRAMES, Fate.RECEIVED),
-        (step.decoded, Unit.FRAMES, Fate.DECODED),
-        (step.readings, Unit.READINGS, Fate.RECEIVED),
-    ):
-        for gateway, count in counts.items():
-            if count:
-                ingested.accounts[Account(gateway, unit, fate)] = count
-    for (gateway, unit, fate, reason), count in step.books.items():
-        ingested.accounts[Account(gateway, unit, fate, reason)] = count
-    ingested.sightings = [
-        Sighting(
-            gateway, seen.district, name, seen.count, seen.first_seen_ns,
-            seen.last_seen_ns, seen.last_time_ns, seen.last_value,
-        )
-        for (gateway, name), seen in step.seen.items()
-    ]  # fmt: skip
-    return ingested

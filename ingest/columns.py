@@ -2,10 +2,15 @@
 
 import numpy as np
 
-from domain.readings import FLAG_FUTURE, Batch, Float64s, Int64s
+from domain.readings import FLAG_FUTURE, Batch, Float64s, Int64s, UInt8s
 from domain.time import NS_PER_S
 
 FUTURE_NS = 300 * NS_PER_S
+
+
+def mark_future(flags: UInt8s, time_ns: Int64s, received_ns: Int64s) -> None:
+    """Mark in ``flags`` the readings that are more than 5 min ahead of their frame."""
+    flags[time_ns - FUTURE_NS > received_ns] |= FLAG_FUTURE
 
 
 class Columns:
@@ -91,6 +96,6 @@ class Columns:
             count = np.array(self._count, np.int64)
             seq, received_ns = np.repeat(seq, count), np.repeat(received_ns, count)
             channel, flags = np.repeat(channel, count), np.repeat(flags, count)
-        flags[time_ns - FUTURE_NS > received_ns] |= FLAG_FUTURE
+        mark_future(flags, time_ns, received_ns)
         value = np.concatenate(self._value_chunks)
         return Batch(seq, channel, time_ns, value, received_ns, flags)

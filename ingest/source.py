@@ -32,7 +32,8 @@ class Source:
     ``clock`` gives ``received_ns``. ``on_connection`` is called with True when the subscription
     stands, with False when it is lost; the connection is made again for ever, with growing pauses
     of up to 30 s, and the broker keeps the session meanwhile. Raises ``ValueError`` for a bad URL. Of
-    64 MiB or 50,000 unsettled frames on, the socket is left alone until something is settled.
+    64 MiB or 50,000 unsettled frames on, the socket is left alone until something is settled. It
+    connects only while ``may_connect()``: the broker ends the session's other connection.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Source:
         client_id: str = "lifeline",
         limits: Limits | None = None,
         on_connection: Callable[[bool], None] | None = None,
+        may_connect: Callable[[], bool] = lambda: True,
         unsettled_frames_max: int = UNSETTLED_FRAMES_MAX,
         unsettled_bytes_max: int = UNSETTLED_BYTES_MAX,
     ) -> None:
@@ -51,6 +53,7 @@ class Source:
         self._clock = clock
         self._client_id = client_id
         self._on_connection = on_connection
+        self._may_connect = may_connect
         self._limits = limits or Limits()
         self._groups = Groups(unsettled_frames_max, unsettled_bytes_max)
         self._telling: asyncio.TimerHandle | None = None
@@ -147,6 +150,8 @@ class Source:
     async def _keep_connected(self) -> None:
         failures = 0
         while True:
+            while not self._may_connect():  # noqa: ASYNC110  nobody could tell us
+                await asyncio.sleep(0.1)
             self._number += 1
             connection = Connection(self._url, self._client_id, self._take, self._tell)
             await self._use(connection)
@@ -158,12 +163,8 @@ class Source:
             ceiling_s = min(_BACKOFF_MAX_S, _BACKOFF_FIRST_S * 2.0 ** min(failures, 10))
             pause_s = ceiling_s * random.uniform(0.5, 1.0)  # noqa: S311  jitter
             failures += 1
-            log.warning(
-                "broker not connected",
-                broker=str(self._url),
-                reason=connection.refusal,
-                next_attempt_s=round(pause_s, 2),
-            )
+            facts = {"broker": str(self._url), "reason": connection.refusal}
+            log.warning("broker not connected", **facts, next_attempt_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
 
     async def _use(self, connection: Connection) -> None:

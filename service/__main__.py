@@ -205,7 +205,7 @@ def real(
 @app.command()
 def check(files: Files) -> None:
     """Check catalogue files, and say what is in them or everything that is wrong."""
-    from service.catalogues import feature_faults  # noqa: PLC0415
+    from service.importing import feature_faults  # noqa: PLC0415
     from storage.catalogue.check import check as check_files  # noqa: PLC0415
 
     report = check_files(files, _settings().templates, feature_faults=feature_faults)
@@ -215,8 +215,8 @@ def check(files: Files) -> None:
 
 @catalogue_app.command("import")
 def import_catalogue(files: Files) -> None:
-    """Import catalogue files into the state database; the service activates them when it starts."""
-    from service.catalogues import import_offline  # noqa: PLC0415
+    """Import catalogue files into the state database; a running service takes them in seconds."""
+    from service.importing import import_offline  # noqa: PLC0415
     from service.logs import configure  # noqa: PLC0415
     from storage.catalogue.document import CatalogueError  # noqa: PLC0415
     from storage.state import StateError  # noqa: PLC0415
@@ -227,6 +227,30 @@ def import_catalogue(files: Files) -> None:
     except (CatalogueError, StateError) as error:
         raise _fail(error) from None
     typer.echo(json.dumps({"revision": revision}))
+
+
+@app.command(help="Make a backup: by the running service, or directly where none runs.")
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    key: Annotated[
+        str | None, typer.Option(help="An admin's key; default: LIFELINE_ADMIN_KEY.")
+    ] = None,
+) -> None:
+    """Make a backup of everything that is kept."""
+    from service.keeping import backup_command  # noqa: PLC0415  heavy
+
+    backup_command(folder, key)
+
+
+@app.command(help="Check a backup, and put it in the empty place of the data directory.")
+def restore(
+    folder: Annotated[Path, typer.Argument(help="The backup.")],
+    check: Annotated[bool, typer.Option("--check", help="Only check that it is whole.")] = False,
+) -> None:
+    """Restore a backup."""
+    from service.keeping import restore_command  # noqa: PLC0415  heavy
+
+    restore_command(folder, check_only=check)
 
 
 def main() -> None:

@@ -4,54 +4,43 @@ import asyncio
 import gc
 import socket
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, ProcessCollector
 
 from alerting.outbox import OutboxConsumer, log_delivery
-from api.app import create_app, end_streams
-from api.ports import Ports
-from api.settings import ApiSettings
-from domain.texts import alarm_text
+from api.app import end_streams
 from domain.time import seconds_to_ns
 from ingest.limits import Limits
 from ingest.newest import newest_time_ns
 from ingest.source import Source
 from service import notify, pipeline
-from service.archiving import Archiver
-from service.auditing import Auditor
+from service.backup import BackupMaker
+from service.backups import Backups
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
-from service.committing import Broadcast, Commands, Committer
-from service.evaluator import Evaluator
-from service.metrics import ServiceCollector
+from service.disk import watch_disks
+from service.door import Door
+from service.gate import Gate
+from service.judgement import Judgement, recover
+from service.keeping import program_version
 from service.opening import StartError, Stores, open_stores
-from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
-from service.push import PushIntake
-from service.recovery import SnapshotKeeper, archive_begin, restore, run_again
-from service.refusals import Refusals
 from service.retention import Retention
 from service.settings import Settings
+from service.standby import Standing, confirmed, take_the_lead
 from service.supervise import Supervisor
-from service.watching import SelfCollector, TimedThread, Watch
+from service.surface import LOG_CONSUMER, Parts, make_app, make_health
+from service.watching import TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
-from storage.adoptions import AdoptionStore
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
-from storage.catalogue.revisions import CatalogueStore
-from storage.gateway_keys import GatewayKeyStore
-from storage.journal import Journal
+from storage.audit import AuditLog
+from storage.journal import Journal, JournalError
 from storage.keys import KeyStore
 from storage.outbox import waiting_notices
 
-HTTP_STOP_TIMEOUT_S = 5
-LOG_CONSUMER = "log"
+FINISH_TIMEOUT_S = 10.0
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
 # event loop and the journal's writer spend most of a busy second waiting for the judgement.
 SWITCH_INTERVAL_S = 0.0005
@@ -62,136 +51,137 @@ COLLECT_AFTER = (20_000, 10, 100)
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Judgement:
-    """What turns rows into alarms and archived readings, standing where the last run stopped."""
-
-    evaluator: Evaluator
-    archiver: Archiver
-    committer: Committer
-    broadcast: Broadcast
-    keeper: SnapshotKeeper
-    thread: TimedThread
-
-
 async def serve(settings: Settings) -> None:
-    """Run the service until it is told to stop; raises ``StartError`` where it cannot start."""
+    """Run the service until it is told to stop; raises ``StartError`` where it cannot start.
+
+    Where the journal is shared it stands by first, until it leads.
+    """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(*COLLECT_AFTER)
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listener(settings))
+        door = Door(supervisor, stack.enter_context(_listener(settings)))
+        stack.push_async_callback(door.close)
         stores = await open_stores(settings, stack)
-        keys = KeyStore(stores.state)
-        await _guard(settings, keys)
-        clock = _clock(settings, stores.journal)
-        judgement = await _recover(settings, stores, stack)
-        evaluator = judgement.evaluator
-        catalogues = Catalogues(
-            settings,
-            CatalogueStore(stores.state),
-            AdoptionStore(stores.state),
-            stores.journal,
-            AlarmStore(stores.state),
-            clock.now_ns,
-            lambda: evaluator.catalogue,
-        )
-        await catalogues.import_files()
-        webhooks = open_webhooks(
-            settings, stores.state, stack, lambda: evaluator.catalogue, WallClock().now_ns
-        )
-        judgement.committer.when_noticed(webhooks.wake)
-        limits = settings.limits()
-        source = await stack.enter_async_context(_source(settings, clock, limits))
-
-        _start_pipeline(supervisor, source, stores, judgement, clock)
-        webhooks.start(supervisor)
-        supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
-        health = _health(supervisor, source, stores, judgement, catalogues, webhooks)
-        watch = Watch(health, lambda: waiting_notices(stores.state))
-        supervisor.start("watch", watch.run())
-        app = create_app(
-            Ports(
-                live=LivePicture(evaluator, clock),
-                store=StoreView(stores.state, evaluator, judgement.committer, judgement.archiver),
-                archive=ArchiveView(stores.archive),
-                commands=Commands(stores.journal, judgement.committer, clock.now_ns),
-                adoption=catalogues,
-                stream=judgement.broadcast,
-                health=health,
-                keys=keys,
-                gateway_keys=GatewayKeyStore(stores.state),
-                intake=PushIntake(stores.journal, clock, limits),
-                audit=Auditor(stores.state),
-                alarm_text=alarm_text,
-                webhooks=webhooks,
-                registry=_registry(settings, stores, judgement, watch, webhooks),
-            ),
-            ApiSettings(open_reads=settings.open_reads),
-        )
-        server = _http_server(app)
-        supervisor.start("http", server.serve([listener]))
-        told = notify.keep_told(lambda: server.started, lambda: not supervisor.failed)
+        standing = _standing(settings, stores, stack)
+        stack.push_async_callback(supervisor.cancel)
+        # A standby is a service that lives, too: its door is open.
+        told = notify.keep_told(lambda: door.is_open, lambda: not supervisor.failed)
         supervisor.start("notify", told)
-        try:
+        if stores.shared is not None and not await take_the_lead(
+            stores.shared,
+            standing,
+            door,
+            supervisor,
+            own_archive=not settings.archive_is_shared,
+        ):
             await supervisor.wait()
-        finally:
-            notify.tell("STOPPING=1", "STATUS=stopping")
-            await _stop(supervisor, server, app, judgement)
+            return
+        await _run(settings, stores, standing, door, supervisor, stack)
 
 
-async def _recover(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Judgement:
-    """Bring the judgement back to the committed row, and its readings to the archive."""
-    store = AlarmStore(stores.state)
-    catalogue_store = CatalogueStore(stores.state)
-    committed_seq = await store.cursor()
-
-    def stand_at(seq: int) -> Evaluator:
-        return restore(stores.snapshots, catalogue_store.load, seq, stores.journal.first_seq)
-
-    def for_archive(seq: int) -> Evaluator:
-        return stand_at(archive_begin(seq, stores.snapshots, stores.journal))
-
-    broadcast = Broadcast()
-    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
-    archive = stores.archive
-    refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
-    archiver = Archiver(
-        archive,
-        for_archive,
-        stores.journal.read_span,
-        refused=refusals.take,
-        committed_seq=committed_seq,
-    )
-    stack.callback(archiver.close)
-    thread = stack.enter_context(TimedThread("judge"))
-    loop = asyncio.get_running_loop()
-    if archive.ready and archive.cursor < committed_seq:
-        evaluator = await loop.run_in_executor(thread, for_archive, archive.cursor)
-    else:
-        evaluator = await loop.run_in_executor(thread, stand_at, committed_seq)
-    await loop.run_in_executor(
-        thread, run_again, evaluator, stores.journal, committed_seq, archiver
-    )
-    keeper = SnapshotKeeper(
-        stores.snapshots,
-        stores.journal,
-        lambda: min(committer.seq, archiver.cursor),
-        settings.snapshot_interval_s,
-    )
-    stack.callback(keeper.close)
-    return Judgement(evaluator, archiver, committer, broadcast, keeper, thread)
-
-
-def _start_pipeline(
-    supervisor: Supervisor, source: Source, stores: Stores, judgement: Judgement, clock: Clock
+async def _run(
+    settings: Settings,
+    stores: Stores,
+    standing: Standing,
+    door: Door,
+    supervisor: Supervisor,
+    stack: AsyncExitStack,
 ) -> None:
-    """Start the tasks between the broker and the outbox."""
-    evaluator = judgement.evaluator
-    outbox = OutboxConsumer(
-        AlarmStore(stores.state), LOG_CONSUMER, log_delivery(lambda: evaluator.catalogue)
+    """Recover, and be the service until it is told to stop."""
+    await _guard(settings, KeyStore(stores.state))
+    clock = _clock(settings, stores.journal)
+    judgement = await recover(settings, stores, standing, stack, clock)
+    disks = watch_disks(settings, stores, gate := Gate())
+    catalogues = _catalogues(settings, stores, judgement, clock)
+    await catalogues.start()
+    webhooks = _webhooks(settings, stores, stack, judgement)
+    limits = settings.limits()
+    source = await stack.enter_async_context(_source(settings, clock, stores, limits))
+    parts = Parts(
+        settings, stores, supervisor, clock, judgement, source, gate, disks, catalogues, webhooks,
+        _backups(settings, stores, stack), limits,
+    )  # fmt: skip
+    _start_pipeline(parts)
+    disks.start(supervisor)
+    webhooks.start(supervisor)
+    supervisor.start("retention", _retention(settings, stores, webhooks, clock).run())
+    supervisor.start("catalogue", catalogues.watch())
+    health = make_health(parts)
+    watch = Watch(health, lambda: waiting_notices(stores.state))
+    supervisor.start("watch", watch.run())
+    app = make_app(parts, health, watch)
+    await stack.enter_async_context(app.router.lifespan_context(app))
+    door.front.app = app
+    door.open()
+    try:
+        await supervisor.wait()
+    finally:
+        notify.tell("STOPPING=1", "STATUS=stopping")
+        await _stop(supervisor, door, app, stores, judgement)
+
+
+def _standing(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Standing:
+    thread = TimedThread("judge")
+    standing = Standing(stores, thread, archive_is_shared=settings.archive_is_shared)
+    stack.callback(standing.archiver.close)
+    stack.enter_context(thread)
+    if stores.shared is not None:  # or a thread that waits for the server would not end
+        stack.push_async_callback(stores.journal.close)
+        stack.callback(stores.state.give_up)
+    return standing
+
+
+def _catalogues(
+    settings: Settings, stores: Stores, judgement: Judgement, clock: Clock
+) -> Catalogues:
+    return Catalogues(
+        settings,
+        judgement.catalogues,
+        stores.state,
+        stores.journal,
+        AlarmStore(stores.state),
+        clock.now_ns,
+        judgement.evaluator,
     )
+
+
+def _webhooks(
+    settings: Settings, stores: Stores, stack: AsyncExitStack, judgement: Judgement
+) -> Webhooks:
+    evaluator = judgement.evaluator
+    webhooks = open_webhooks(
+        settings,
+        stores.state,
+        stack,
+        lambda: evaluator.catalogue,
+        WallClock().now_ns,
+        None if stores.shared is None else stores.shared.leadership.confirm,
+    )
+    judgement.committer.when_noticed(webhooks.wake)
+    return webhooks
+
+
+def _backups(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Backups:
+    maker = BackupMaker(settings, stores, WallClock().now_ns)
+    backups = Backups(maker, AuditLog(stores.state), program_version())
+    stack.push_async_callback(backups.close)
+    return backups
+
+
+def _start_pipeline(parts: Parts) -> None:
+    """Start the tasks between the broker and the outbox."""
+    supervisor, stores, judgement, clock = (
+        parts.supervisor, parts.stores, parts.judgement, parts.clock,
+    )  # fmt: skip
+    evaluator = judgement.evaluator
+    deliver = log_delivery(lambda: evaluator.catalogue)
+    if stores.shared is not None:
+        leadership = stores.shared.leadership
+        deliver = confirmed(leadership, deliver)
+        supervisor.start("leadership", leadership.until_lost())
+    outbox = OutboxConsumer(AlarmStore(stores.state), LOG_CONSUMER, deliver)
     judgement.committer.when_noticed(outbox.wake)
     evaluate = pipeline.evaluate(
         stores.journal,
@@ -201,33 +191,15 @@ def _start_pipeline(
         judgement.keeper,
         judgement.thread,
     )
-    supervisor.start("intake", pipeline.intake(source, stores.journal, clock))
+    supervisor.start("intake", pipeline.intake(parts.source, stores.journal, clock, parts.gate))
     supervisor.start("evaluate", evaluate)
     supervisor.start("commit", judgement.committer.run())
-    supervisor.start("archive", judgement.archiver.run())
+    if not supervisor.runs("archive"):  # it does already where this instance stood by
+        supervisor.start("archive", judgement.archiver.run())
     supervisor.start("outbox", outbox.run())
     if isinstance(clock, WallClock):
-        tick = pipeline.tick(stores.journal, clock, lambda: source.connected)
+        tick = pipeline.tick(stores.journal, clock, lambda: parts.source.connected)
         supervisor.start("tick", tick)
-
-
-def _health(
-    supervisor: Supervisor,
-    source: Source,
-    stores: Stores,
-    judgement: Judgement,
-    catalogues: Catalogues,
-    webhooks: Webhooks,
-) -> ServiceHealth:
-    return ServiceHealth(
-        lambda: source.connected,
-        lambda: supervisor.failed,
-        lambda: stores.journal.last_seq - judgement.evaluator.seq,
-        judgement.archiver,
-        AlarmStore(stores.state).cursor,
-        lambda: catalogues.activated,
-        webhooks.checks,
-    )
 
 
 def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Clock) -> Retention:
@@ -236,36 +208,15 @@ def _retention(settings: Settings, stores: Stores, webhooks: Webhooks, clock: Cl
     )
 
 
-def _registry(
-    settings: Settings, stores: Stores, judgement: Judgement, watch: Watch, webhooks: Webhooks
-) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    registry.register(
-        SelfCollector(
-            settings,
-            watch,
-            ledger=lambda: judgement.committer.ledger,
-            gateways=lambda: judgement.evaluator.gateways,
-            snapshot_age_s=lambda: judgement.keeper.age_s,
-            judged_s=lambda: judgement.thread.busy_s,
-        )
-    )
-    registry.register(
-        ServiceCollector(
-            stores.journal, judgement.evaluator, judgement.committer, judgement.archiver
-        )
-    )
-    registry.register(webhooks.collector())
-    return registry
-
-
-def _source(settings: Settings, clock: Clock, limits: Limits) -> Source:
+def _source(settings: Settings, clock: Clock, stores: Stores, limits: Limits) -> Source:
+    shared = stores.shared
     return Source(
         settings.mqtt_url.get_secret_value(),
         client_id=settings.mqtt_client_id,
         clock=clock.now_ns,
         limits=limits,
+        # A leader of before would throw the one of now out of the broker's session.
+        may_connect=lambda: shared is None or shared.leadership.is_sure,
     )
 
 
@@ -317,37 +268,31 @@ def _listener(settings: Settings) -> socket.socket:
     return listener
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the supervisor."""
-        yield
-
-
-def _http_server(app: FastAPI) -> uvicorn.Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=HTTP_STOP_TIMEOUT_S,
-        )
-    )
-
-
 async def _stop(
-    supervisor: Supervisor, server: uvicorn.Server, app: FastAPI, judgement: Judgement
+    supervisor: Supervisor, door: Door, app: FastAPI, stores: Stores, judgement: Judgement
 ) -> None:
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
     end_streams(app)
-    server.should_exit = True
     # First, so that whoever waits for a command's result is still answered.
-    await supervisor.finish("http", HTTP_STOP_TIMEOUT_S + 1)
+    await door.close()
     await supervisor.cancel("intake")
     await supervisor.cancel("evaluate", "commit", "outbox")
-    await judgement.committer.flush()
+    if stores.shared is None or stores.shared.leadership.is_sure:
+        await _finish(supervisor, judgement)
+    else:
+        log.warning("not led to its end: the journal has what is not committed")
+    await supervisor.cancel()
+    log.info("stopped")
+
+
+async def _finish(supervisor: Supervisor, judgement: Judgement) -> None:
+    """Commit and archive what is judged, and keep the state for a quick start."""
+    try:
+        async with asyncio.timeout(FINISH_TIMEOUT_S):
+            await judgement.committer.flush()
+    except (TimeoutError, JournalError) as error:
+        log.error("not committed; the journal has it for the next start", error=repr(error))
+        return
     await supervisor.cancel("archive")
     try:
         await judgement.archiver.finish()
@@ -356,5 +301,3 @@ async def _stop(
     # In the judging thread, because a step that was cut off there goes on to its end.
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(judgement.thread, judgement.keeper.take, judgement.evaluator)
-    await supervisor.cancel()
-    log.info("stopped")

@@ -114,7 +114,8 @@ class Replay:
 class Archiver:
     """Feeds an archive from steps offered, in order, and catches up by itself.
 
-    ``shadow(seq)`` returns an evaluator that stands at or before row ``seq``.
+    ``shadow(seq)`` returns an evaluator that stands at or before row ``seq``. ``housekeep`` does one
+    step of the archive's housekeeping, in its thread; the archive's own where it is left out.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Archiver:
         shadow: Callable[[int], Evaluator],
         read_span: Span,
         *,
+        housekeep: Callable[[], bool] | None = None,
         refused: TakeRefused = nobody_takes,
         committed_seq: int = 0,
         queue_rows_max: int = QUEUE_ROWS_MAX,
@@ -131,6 +133,7 @@ class Archiver:
         self._archive = archive
         self._shadow = shadow
         self._read_span = read_span
+        self._housekeep = housekeep or archive.maintain
         self._refused = refused
         self._queue_rows_max = queue_rows_max
         self._queue_bytes_max = queue_bytes_max
@@ -262,7 +265,7 @@ class Archiver:
     async def _maintain(self) -> None:
         """Do one step of housekeeping, and another the next time where there is more."""
         loop = asyncio.get_running_loop()
-        if await loop.run_in_executor(self._thread, self._archive.maintain):
+        if await loop.run_in_executor(self._thread, self._housekeep):
             self._wake.set()
 
     async def flush(self) -> None:
@@ -278,6 +281,20 @@ class Archiver:
             write = partial(self._write, offers[-1].last_seq, readings)
             await self._in_thread(write)
             self._forget(self._archive.cursor)
+
+    def refuse_with(self, take: TakeRefused) -> None:
+        """Hand what the archive refuses for good to ``take``."""
+        self._refused = take
+
+    def keep_house_with(self, step: Callable[[], bool]) -> None:
+        """Have ``step`` do the housekeeping, in the archive's thread."""
+        self._housekeep = step
+
+    def expect(self, seq: int) -> None:
+        """Take what the archive lacks up to row ``seq`` from the journal: nobody offered it."""
+        self._from_journal_seq = max(self._from_journal_seq, seq)
+        self._offered_seq = max(self._offered_seq, seq)
+        self._wake.set()
 
     async def finish(self) -> None:
         """Write what waits in memory, at an orderly stop; a catch-up is left to the next start."""

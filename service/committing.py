@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from api.ports import Refused
 from domain.accounting import Account, Accounts, Fate, Unit
 from domain.alarm import CommandResult, Transition
 from domain.journal import Command, Record
 from service.evaluator import Step
 from storage.alarms import AlarmStore, Commit
+from storage.journal import JournalError
 
 COMMAND_TIMEOUT_S = 10.0
 COMMIT_INTERVAL_S = 0.5
@@ -99,6 +101,7 @@ class Committer:
                 accounts=step.accounts,
                 rejects=step.rejects,
                 sightings=step.sightings,
+                profiles=step.profiles,
             )
         )
         self.ledger.update(step.accounts)
@@ -123,6 +126,17 @@ class Appender(Protocol):
         ...
 
 
+async def append_or_refuse(journal: Appender, records: Sequence[Record]) -> int:
+    """Append what a person asked for; raises ``Refused`` where the journal's disk is full."""
+    try:
+        return await journal.append(records)
+    except JournalError as error:
+        if error.permanent:
+            raise
+        remedy = "Nothing has happened. Make room on the disk of the journal, then try again."
+        raise Refused(503, str(error), remedy) from error
+
+
 class Commands:
     """Puts operators' verbs into the journal and waits for what becomes of them."""
 
@@ -135,7 +149,8 @@ class Commands:
         """Return the result of a command; status 202 where it is journaled and not judged yet."""
         command_id = uuid.uuid4().hex
         result = self._committer.expect(command_id)
-        await self._journal.append([Command(command_id, verb, arguments, author, self._now_ns())])
+        command = Command(command_id, verb, arguments, author, self._now_ns())
+        await append_or_refuse(self._journal, [command])
         try:
             return await asyncio.wait_for(result, COMMAND_TIMEOUT_S)
         except TimeoutError:

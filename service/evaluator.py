@@ -14,12 +14,15 @@ import numpy as np
 
 from alerting.book import Book, Outcome
 from analytics.core import Core
+from analytics.passage import Prepared
 from domain.accounting import Account, Accounts, Fate, Reject, Sighting, Unit
 from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Command, Frame, Record, Refusal, Rows, Tick
+from domain.profiles import ActiveProfile, ProfileChange
 from domain.readings import Batch, Int64s, Judged, Latest, Readings
 from ingest.assemble import Assembler
+from service.profiles import Profiles, reason_of
 from service.snapshot_versions import SNAPSHOT_VERSION, migrate
 
 
@@ -44,11 +47,12 @@ class Step:
     rejects: list[Reject] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
     results: list[CommandResult] = field(default_factory=list)
+    profiles: list[ProfileChange] = field(default_factory=list)
 
     @property
     def urgent(self) -> bool:
         """True where somebody is waiting for this step to be committed."""
-        return bool(self.transitions or self.notices or self.results)
+        return bool(self.transitions or self.notices or self.results or self.profiles)
 
     @property
     def row_count(self) -> int:
@@ -65,6 +69,7 @@ class Step:
         self.rejects += later.rejects
         self.sightings += later.sightings
         self.results += later.results
+        self.profiles += later.profiles
 
 
 class Evaluator:
@@ -72,17 +77,23 @@ class Evaluator:
 
     ``load_catalogue`` returns the catalogue of a revision number. A new evaluator knows an empty
     catalogue, until a row says which revision is active.
+
+    ``base`` is the active revision as it was saved, ``catalogue`` the same with the limits of the
+    active profiles in force.
     """
 
     def __init__(self, load_catalogue: Callable[[int], Catalogue]) -> None:
         self._load_catalogue = load_catalogue
         self._seq = 0
         self.whole = True  # False once an error broke a step off: the state is then of no row
+        self._prepared: dict[int, Prepared] = {}
+        self._profiles = Profiles()
         self._use(Catalogue(revision=0))
         self._gateways: dict[str, GatewayState] = {}
 
-    def _use(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
+    def _use(self, base: Catalogue) -> None:
+        self.base = base
+        self.catalogue = catalogue = base.with_profiles(self._profiles.in_force)
         self._assembler = Assembler(catalogue)
         self._core = Core(catalogue)
         self._book = Book(catalogue)
@@ -96,6 +107,24 @@ class Evaluator:
     def gateways(self) -> dict[str, GatewayState]:
         """The gateways' states by id."""
         return self._gateways
+
+    @property
+    def profiles(self) -> dict[str, ActiveProfile]:
+        """The active profiles by facility id; one that is in none is left out."""
+        return self._profiles.active
+
+    def prepare(self, revision: int) -> None:
+        """Load a revision and build what its activation needs, in the caller's own thread.
+
+        When it becomes active is said by its row alone: what was prepared makes that row quicker,
+        and one that was prepared for another state of affairs is not used. Raises ``KeyError``
+        where there is no such revision, ``ValueError`` where the core cannot take it.
+        """
+        base = self._load_catalogue(revision)
+        kept = Profiles(self._profiles.active)
+        kept.keep(base)
+        prepared = self._core.prepare(base.with_profiles(kept.in_force))
+        self._prepared = {} if prepared is None else {revision: prepared}
 
     def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
         """Return the live picture of channels; may be called from another thread."""
@@ -137,6 +166,9 @@ class Evaluator:
             if judged.changes:
                 self._add(step, self._book.apply(judged.changes))
             self._add(step, self._book.tick(seq, record, self._core.newest_ns))
+            self._change_profile(step, self._profiles.due(seq, record.now_ns))
+        elif isinstance(record, Command) and record.verb == "profile":
+            self._obey_profile(step, seq, record)
         elif isinstance(record, Command):
             outcome, result = self._book.command(seq, record)
             self._add(step, outcome)
@@ -159,13 +191,34 @@ class Evaluator:
             self._core.refuse(index, refusal.frames)
             self._gateways.setdefault(gateway, GatewayState()).heard_ns = refusal.now_ns
 
+    def _obey_profile(self, step: Step, seq: int, command: Command) -> None:
+        result = self._book.handled(command.command_id)
+        if result is None:
+            change, result = self._profiles.obey(seq, command, self.base)
+            self._book.handle(result)
+            self._change_profile(step, change)
+        step.results.append(result)
+
+    def _change_profile(self, step: Step, change: ProfileChange | None) -> None:
+        if change is not None:
+            step.profiles.append(change)
+            self._go_over(step, change.seq, self.base, change.at_ns, reason_of(change))
+
     def _change_catalogue(self, step: Step, seq: int, change: CatalogueChange) -> None:
-        catalogue = self._load_catalogue(change.revision)
-        changes = self._core.change_catalogue(seq, catalogue, change.now_ns)
+        base = self._load_catalogue(change.revision)
+        self._profiles.keep(base)
+        self._go_over(step, seq, base, change.now_ns, "")
+        self._prepared = {}
+
+    def _go_over(self, step: Step, seq: int, base: Catalogue, now_ns: int, reason: str) -> None:
+        """Judge by ``base`` with the active profiles from here on; ``reason`` is that of a profile."""
+        catalogue = base.with_profiles(self._profiles.in_force)
+        prepared = self._prepared.get(base.revision)
+        changes = self._core.change_catalogue(seq, catalogue, now_ns, prepared)
         self._assembler.change_catalogue(catalogue)
-        self._add(step, self._book.change_catalogue(seq, catalogue, change.now_ns))
-        self._add(step, self._book.apply(changes))
-        self.catalogue = catalogue
+        self._add(step, self._book.change_catalogue(seq, catalogue, now_ns, reason))
+        self._add(step, self._book.apply(changes, reason))
+        self.base, self.catalogue = base, catalogue
 
     def _take(self, step: Step, judged: Judged) -> None:
         self._add(step, self._book.apply(judged.changes))
@@ -202,6 +255,7 @@ class Evaluator:
             "assembler": self._assembler.snapshot(),
             "core": self._core.snapshot(),
             "book": self._book.snapshot(),
+            "profiles": self._profiles.snapshot(),
             "gateways": {
                 gateway: [state.online, state.since_ns, state.heard_ns]
                 for gateway, state in self._gateways.items()
@@ -215,6 +269,7 @@ class Evaluator:
         """
         snapshot = migrate(snapshot)
         revision = int(snapshot["revision"])
+        self._profiles = Profiles.restored(snapshot["profiles"])
         self._use(self._load_catalogue(revision) if revision else Catalogue(revision=0))
         self._assembler.restore(snapshot["assembler"])
         self._core.restore(snapshot["core"])

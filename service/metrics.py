@@ -7,9 +7,10 @@ from prometheus_client.registry import Collector
 
 from domain.grade import Grade
 from service.archiving import Archiver
+from service.catalogues import Catalogues
 from service.committing import Committer
 from service.evaluator import Evaluator
-from storage.journal import Journal
+from storage.journal import Journal, JournalStats
 
 
 class ServiceCollector(Collector):
@@ -21,16 +22,19 @@ class ServiceCollector(Collector):
         evaluator: Evaluator,
         committer: Committer,
         archiver: Archiver,
+        catalogues: Catalogues,
     ) -> None:
         self._journal = journal
         self._evaluator = evaluator
         self._committer = committer
         self._archiver = archiver
+        self._catalogues = catalogues
 
     def collect(self) -> Iterable[Metric]:
         """Yield the metrics of this moment."""
         yield from self._journal_metrics()
         yield from self._archive_metrics()
+        yield from self._catalogue_metrics()
         yield self._ingest()
         yield self._alarms()
 
@@ -39,6 +43,9 @@ class ServiceCollector(Collector):
         yield _gauge("journal_bytes", "Size of the journal.", stats.bytes)
         yield _gauge("journal_segments", "Segment files of the journal.", stats.segments)
         yield _gauge("journal_last_row", "Number of the newest row.", stats.last_seq)
+        yield _gauge("journal_first_row", "Number of the oldest row kept.", stats.first_seq)
+        yield _gauge("journal_oldest_seconds", "Age of its oldest file.", stats.oldest_age_s)
+        yield _lags(stats)
         yield _gauge("judged_row", "Number of the last row judged.", self._evaluator.seq)
 
     def _archive_metrics(self) -> Iterable[Metric]:
@@ -55,6 +62,13 @@ class ServiceCollector(Collector):
         yield _counter("archive_errors", "Writes that failed.", archiver.errors)
         yield _counter("archive_refused", "Readings refused for good.", archiver.refused)
         yield _counter("archive_overflows", "Times that the queue was let go.", archiver.overflows)
+
+    def _catalogue_metrics(self) -> Iterable[Metric]:
+        revision, faults = self._evaluator.base.revision, len(self._catalogues.faults)
+        yield _gauge("catalogue_revision", "The active revision of the catalogue.", revision)
+        yield _gauge("catalogue_faults", "Faults of files that were not imported.", faults)
+        in_profiles = len(self._evaluator.profiles)
+        yield _gauge("facilities_in_profiles", "Facilities in a limit profile.", in_profiles)
 
     def _ingest(self) -> Metric:
         totals: dict[tuple[str, str, str], int] = {}
@@ -81,6 +95,17 @@ class ServiceCollector(Collector):
                 labels = [grade.word, str(instrument).lower()]
                 family.add_metric(labels, counts.get((grade, instrument), 0))
         return family
+
+
+def _lags(stats: JournalStats) -> Metric:
+    family = GaugeMetricFamily(
+        "lifeline_journal_consumer_lag_rows",
+        "Rows that a consumer still needs; they are kept for it.",
+        labels=["consumer"],
+    )
+    for consumer, seq in sorted(stats.cursors.items()):
+        family.add_metric([consumer], stats.last_seq - seq)
+    return family
 
 
 def _counter(name: str, meaning: str, value: float) -> Metric:

@@ -7,18 +7,31 @@ from dataclasses import dataclass
 import structlog
 
 from service.settings import Settings
-from service.snapshots import SnapshotFolder
+from service.snapshot_table import SnapshotTable
+from service.snapshots import SnapshotFolder, Snapshots
 from storage.archive import Archive, ArchiveError
 from storage.archive.duck import DuckArchive
 from storage.installation import installation_name
 from storage.journal import Journal, SegmentJournal
+from storage.journal.postgres_journal import PostgresJournal
+from storage.leadership import Leadership
+from storage.postgres import LoopThread
 from storage.state import StateEngine
 
+START_PATIENCE_S = 60.0  # with a database server that is still starting, too
 log = structlog.get_logger(__name__)
 
 
 class StartError(Exception):
     """The service cannot start as it is told to; the message says what to change."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What two instances share, and who of them leads: only where the journal is in PostgreSQL."""
+
+    leadership: Leadership
+    journal: PostgresJournal
 
 
 @dataclass(slots=True)
@@ -28,7 +41,8 @@ class Stores:
     journal: Journal
     state: StateEngine
     archive: Archive
-    snapshots: SnapshotFolder
+    snapshots: Snapshots
+    shared: Shared | None = None
 
 
 async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
@@ -37,13 +51,38 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartError(f"data_dir {settings.data_dir}: {error.strerror}") from None
+    if settings.journal_url is not None:
+        return await _open_shared(settings, stack)
     journal = await _open_journal(settings)
     stack.push_async_callback(journal.close)
-    state = await StateEngine.open(settings.state_location())
-    stack.push_async_callback(state.close)
+    state = await _open_state(settings, stack)
     archive = await _open_archive(settings, state)
+    if settings.archive_is_shared:
+        await connect_archive(archive)
     stack.callback(archive.close)
     return Stores(journal, state, archive, SnapshotFolder(settings.data_dir / "snapshots"))
+
+
+async def _open_shared(settings: Settings, stack: AsyncExitStack) -> Stores:
+    """Open what is in PostgreSQL; nothing is written there before this instance leads."""
+    state = await _open_state(settings, stack)
+    archive = await _open_archive(settings, state)
+    stack.callback(archive.close)
+    url = settings.state_location()
+    thread = LoopThread("postgres")
+    stack.callback(thread.close)
+    leadership = Leadership(url, settings.instance_name(), thread)
+    stack.callback(leadership.close)
+    state.fence(leadership.fence)
+    journal = await PostgresJournal.open(
+        url,
+        leadership=leadership,
+        thread=thread,
+        retain_bytes=settings.journal_bytes_max,
+        retain_age_s=settings.journal_age_s_max,
+    )
+    stack.push_async_callback(journal.close)
+    return Stores(journal, state, archive, SnapshotTable(state), Shared(leadership, journal))
 
 
 async def _open_journal(settings: Settings) -> Journal:
@@ -54,16 +93,25 @@ async def _open_journal(settings: Settings) -> Journal:
     )
 
 
+async def _open_state(settings: Settings, stack: AsyncExitStack) -> StateEngine:
+    state = await StateEngine.open(settings.state_location(), patience_s=START_PATIENCE_S)
+    stack.push_async_callback(state.close)
+    return state
+
+
 async def _open_archive(settings: Settings, state: StateEngine) -> Archive:
     url = settings.archive_server()
     if url is None:
         return DuckArchive.open(settings.archive_folder())
     from storage.archive.influx import InfluxArchive  # noqa: PLC0415  not everybody needs it
 
-    archive = InfluxArchive.open(url, await installation_name(state), connect=False)
+    return InfluxArchive.open(url, await installation_name(state), connect=False)
+
+
+async def connect_archive(archive: Archive) -> None:
+    """Reach a shared archive for its cursor; whoever stands by does so when it leads."""
     try:
         await asyncio.to_thread(archive.connect)
     except ArchiveError as error:
         # Alarms do not wait for an archive: what it misses meanwhile it gets from the journal.
         log.error("the archive cannot be reached yet", error=str(error))
-    return archive

@@ -13,8 +13,11 @@ from domain.journal import Frame, Record, Refusal, Rows, Tick
 from domain.time import NS_PER_S
 from service.clock import Clock
 from service.evaluator import Evaluator, Step
+from storage.journal import JournalError
 
 TICK_INTERVAL_S = 1.0
+APPEND_AGAIN_S = 1.0
+STOP_TIMEOUT_S = 10.0
 
 
 class Gathered(Protocol):
@@ -48,6 +51,22 @@ class Source(Protocol[G]):
 
     async def settle(self, gathered: G) -> None:
         """Tell the broker that these are safely ours."""
+        ...
+
+
+class Gate(Protocol):
+    """Whether frames may be settled now."""
+
+    def close(self, name: str, why: str) -> None:
+        """Settle nothing from now on, for this reason."""
+        ...
+
+    def open(self, name: str) -> None:
+        """Take a reason away."""
+        ...
+
+    async def passed(self) -> None:
+        """Return when there is no reason left."""
         ...
 
 
@@ -91,18 +110,40 @@ class Committer(Protocol):
         ...
 
 
-async def intake(source: Source[G], journal: Journal, clock: Clock) -> None:
-    """Take frames from the source into the journal, for ever."""
+async def intake(source: Source[G], journal: Journal, clock: Clock, gate: Gate) -> None:
+    """Take frames from the source into the journal, for ever.
+
+    Where the gate is closed, or the journal's disk is full, nothing is settled; the source takes no
+    more than its bounds, and the broker keeps the rest.
+    """
     async for gathered in source.gathered():
-        await journal.append([*clock.rows(gathered.frames), *gathered.refusals])
+        await gate.passed()
+        rows = [*clock.rows(gathered.frames), *gathered.refusals]
+        await append_at_last(journal, rows, gate)
         await source.settle(gathered)
+
+
+async def append_at_last(journal: Journal, rows: Sequence[Record], gate: Gate) -> int:
+    """Append rows, again and again while the disk is full; the gate tells of it meanwhile."""
+    while True:
+        try:
+            seq = await journal.append(rows)
+        except JournalError as error:
+            if error.permanent:
+                raise
+            gate.close("journal", str(error))
+        else:
+            gate.open("journal")
+            return seq
+        await asyncio.sleep(APPEND_AGAIN_S)
 
 
 async def tick(journal: Journal, clock: Clock, connected: Callable[[], bool]) -> None:
     """Append a tick each second of the wall, for ever.
 
     ``elapsed_ns`` is measured on the loop's monotonic clock and at most three intervals, so that
-    neither a step of the wall's clock nor a suspended machine passes for silence of the sensors.
+    neither a step of the wall's clock nor a suspended machine passes for silence of the sensors. A
+    tick that a full disk refuses is left out: nothing came then, either.
     """
     loop = asyncio.get_running_loop()
     before_s = loop.time()
@@ -110,8 +151,12 @@ async def tick(journal: Journal, clock: Clock, connected: Callable[[], bool]) ->
         await asyncio.sleep(TICK_INTERVAL_S - loop.time() % TICK_INTERVAL_S)
         now_s = loop.time()
         elapsed_s = min(now_s - before_s, 3 * TICK_INTERVAL_S)
+        try:
+            await journal.append([Tick(clock.now_ns(), round(elapsed_s * NS_PER_S), connected())])
+        except JournalError as error:
+            if error.permanent:
+                raise
         before_s = now_s
-        await journal.append([Tick(clock.now_ns(), round(elapsed_s * NS_PER_S), connected())])
 
 
 async def evaluate(
@@ -145,5 +190,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await task
+        # A database that is away would have it wait for ever; the journal has these rows.
+        await asyncio.wait([task], timeout=STOP_TIMEOUT_S)
+        task.cancel()
         raise

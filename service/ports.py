@@ -1,7 +1,7 @@
 """What the HTTP interface is handed: the real parts, seen through its own Protocols."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
@@ -12,6 +12,7 @@ from api.ports import AlarmFilter, Check, Refused
 from domain.accounting import Accounts
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue
+from domain.profiles import ActiveProfile
 from domain.readings import Latest
 from domain.time import NS_PER_S, format_rfc3339
 from service.archiving import Archiver
@@ -21,8 +22,9 @@ from service.evaluator import Evaluator
 from storage import alarmlist
 from storage.alarms import AlarmStore
 from storage.archive import Archive, ArchiveError, Buckets, Series
+from storage.leadership import Leadership
 from storage.pages import Page
-from storage.state import StateEngine
+from storage.state import StateAway, StateEngine
 
 ROWS_BEHIND_MAX = 100_000
 STATE_TIMEOUT_S = 5.0
@@ -48,6 +50,10 @@ class LivePicture:
     def open_alarms(self) -> list[Alarm]:
         """Return the alarms that have not ended."""
         return self._evaluator.open_alarms()
+
+    def profiles(self) -> Mapping[str, ActiveProfile]:
+        """Return the limit profiles in force, by facility id."""
+        return self._evaluator.profiles
 
     def now_ns(self) -> int:
         """Return the service's time."""
@@ -144,6 +150,8 @@ class ServiceHealth:
         archiver: Archiver,
         state_cursor: Callable[[], Awaitable[int]],
         catalogue_activated: Callable[[], bool],
+        catalogue_problem: Callable[[], str],
+        leadership: Leadership | None = None,
         others: Callable[[], list[Check]] = list,
     ) -> None:
         self._broker_connected = broker_connected
@@ -152,6 +160,8 @@ class ServiceHealth:
         self._archiver = archiver
         self._state_cursor = state_cursor
         self._catalogue_activated = catalogue_activated
+        self._catalogue_problem = catalogue_problem
+        self._leadership = leadership
         self._others = others
 
     def live(self) -> bool:
@@ -169,9 +179,17 @@ class ServiceHealth:
             self._archive(),
             await self._state(),
             self._catalogue(),
+            *self._lead(),
             Check("tasks", not failed, ", ".join(failed) or "all running"),
             *self._others(),
         ]
+
+    def _lead(self) -> list[Check]:
+        lead = self._leadership
+        if lead is None:
+            return []
+        words = f"leading, epoch {lead.epoch}" if lead.is_sure else "the lease is not renewed"
+        return [Check("leadership", lead.is_sure, words)]
 
     def _archive(self) -> Check:
         archiver = self._archiver
@@ -185,6 +203,9 @@ class ServiceHealth:
         return Check("archive", ok=True, detail=f"{archiver.queued_rows} waiting")
 
     def _catalogue(self) -> Check:
+        problem = self._catalogue_problem()
+        if problem:
+            return Check("catalogue", ok=False, detail=problem)
         activated = self._catalogue_activated()
         words = "the newest revision is active" if activated else "waiting for the newest revision"
         return Check("catalogue", activated, words)
@@ -193,6 +214,8 @@ class ServiceHealth:
         try:
             async with asyncio.timeout(STATE_TIMEOUT_S):
                 cursor = await self._state_cursor()
+        except StateAway as error:
+            return Check("state", ok=False, detail=str(error))
         except (TimeoutError, SQLAlchemyError) as error:
             return Check("state", ok=False, detail=repr(error))
         return Check("state", ok=True, detail=f"at journal row {cursor}")

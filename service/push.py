@@ -10,6 +10,7 @@ from ingest.limits import Limits
 from ingest.topics import build_data_topic
 from ingest.wire import DECODERS
 from service.clock import Clock
+from service.committing import append_or_refuse
 from service.pipeline import Journal
 
 SETTLE_TIMEOUT_S = 10.0
@@ -74,7 +75,7 @@ class PushIntake:
         self.unsettled_bytes += size
         frame = Frame(topic, payload, self._clock.now_ns())
         # Ordered by the journal, not by us: nothing waits between the clock's rows and the append.
-        append = asyncio.ensure_future(self._journal.append(self._clock.rows([frame])))
+        append = asyncio.ensure_future(append_or_refuse(self._journal, self._clock.rows([frame])))
         append.add_done_callback(lambda done: self._settled(done, size))
         try:
             return await asyncio.wait_for(asyncio.shield(append), SETTLE_TIMEOUT_S)

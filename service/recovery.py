@@ -17,7 +17,7 @@ from domain.journal import Rows
 from service.evaluator import Evaluator
 from service.pipeline import Sink
 from service.snapshot_versions import NewerSnapshotError
-from service.snapshots import SnapshotFolder
+from service.snapshots import Snapshots
 
 SNAPSHOT_CONSUMER = "evaluator"
 
@@ -46,7 +46,7 @@ class Journal(Protocol):
 
 
 def restore(
-    snapshots: SnapshotFolder,
+    snapshots: Snapshots,
     load_catalogue: Callable[[int], Catalogue],
     seq_max: int,
     first_seq: int,
@@ -74,7 +74,7 @@ def restore(
     return Evaluator(load_catalogue)
 
 
-def archive_begin(cursor: int, snapshots: SnapshotFolder, journal: Journal) -> int:
+def archive_begin(cursor: int, snapshots: Snapshots, journal: Journal) -> int:
     """Return the row that an archive goes on after; ``cursor`` is its own.
 
     A new archive beside a journal that has let its first rows go begins at the oldest snapshot:
@@ -110,7 +110,7 @@ class SnapshotKeeper:
 
     def __init__(
         self,
-        snapshots: SnapshotFolder,
+        snapshots: Snapshots,
         journal: Journal,
         cursors: Callable[[], int],
         interval_s: float,
@@ -123,6 +123,7 @@ class SnapshotKeeper:
         self._written_s = self._taken_s
         self._thread = ThreadPoolExecutor(1, "snapshot")
         self.last_seq = 0
+        self.problem = ""  # why the last one was not written
 
     @property
     def age_s(self) -> float:
@@ -148,8 +149,12 @@ class SnapshotKeeper:
             self._snapshots.write(snapshot)
             self._written_s = time.monotonic()
             self._journal.advance(SNAPSHOT_CONSUMER, self._snapshots.retire(self._cursors()))
-        except OSError as error:
-            log.error("snapshot not written; the journal is kept for it", error=str(error))
+        except Exception as error:
+            # The rows since the last good one are kept, so nothing is lost by it but room.
+            self.problem = f"{type(error).__name__}: {error}"
+            log.error("snapshot not written; the journal is kept for it", error=self.problem)
+        else:
+            self.problem = ""
 
     def close(self) -> None:
         """Wait for what is being written."""

@@ -3,12 +3,13 @@
 import json
 import math
 import os
+import socket
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -61,8 +62,18 @@ class Settings(BaseSettings):
         description="The journal is kept up to this size, unless a consumer needs more",
     )
     journal_age_s_max: float = Field(172_800.0, description="And up to this age, in seconds")
+    journal_url: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host:port/database, the same as state_url: the "
+        "journal there, and a second instance stands by; default: files in journal_dir",
+    )
     state_url: SecretStr | None = Field(
-        None, description="sqlite:///path; default: data_dir/state.db"
+        None,
+        description="sqlite:///path, or postgresql://user:password@host:port/database; default: "
+        "data_dir/state.db",
+    )
+    instance: str | None = Field(
+        None, description="What this instance is called by one that stands by; default: host:port"
     )
     archive_url: SecretStr | None = Field(
         None,
@@ -107,6 +118,12 @@ class Settings(BaseSettings):
         description="How far a data clock leaps ahead on the word of one frame; further takes two",
     )
     snapshot_interval_s: float = Field(60.0, gt=0, description="Between two snapshots of the core")
+    disk_free_bytes_min: int | None = Field(
+        None,
+        ge=0,
+        description="Below this free space on a disk the oldest archive gives way, then frames are "
+        "left with the broker; default: 2 GiB, or a twentieth of a disk smaller than 40 GiB",
+    )
     webhooks: list[WebhookSettings] = Field(
         default_factory=list,
         description="Endpoints that are told of alarms: [[webhooks]] tables, or a JSON list; see "
@@ -240,6 +257,19 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
         return url
 
+    @model_validator(mode="after")
+    def _check_journal(self) -> Self:
+        if self.journal_url is not None:
+            scheme = self.journal_url.get_secret_value().partition("://")[0]
+            if scheme != "postgresql":
+                raise ValueError("journal_url: write postgresql://…, or leave it out for files")
+            if self.journal_url != self.state_url:
+                raise ValueError(
+                    "journal_url: must be the same as state_url, so that what is judged and what "
+                    "is recorded are in one database"
+                )
+        return self
+
     @field_validator("archive_url")
     @classmethod
     def _check_archive(cls, url: SecretStr | None) -> SecretStr | None:
@@ -253,6 +283,16 @@ class Settings(BaseSettings):
                     "influxdb2://token@host:port/organisation/bucket"
                 )
         return url
+
+    @property
+    def archive_is_shared(self) -> bool:
+        """Whether two instances write to the same archive: not where it is a folder."""
+        url = self.archive_url.get_secret_value() if self.archive_url is not None else "duckdb:"
+        return not url.startswith("duckdb:")
+
+    def instance_name(self) -> str:
+        """Return what this instance is called."""
+        return self.instance or f"{socket.gethostname()}:{self.http_port}"
 
     def journal_folder(self) -> Path:
         """Return the journal's folder."""
@@ -269,6 +309,16 @@ class Settings(BaseSettings):
         if self.archive_url is None:
             return self.data_dir / "archive"
         return Path(self.archive_url.get_secret_value().partition("://")[2])
+
+    def folders(self) -> dict[str, Path]:
+        """Return the folders that are written to, by what is in them; servers' own are not here."""
+        found = {"snapshots": self.data_dir, "journal": self.journal_folder()}
+        place = self.state_location()
+        if place.startswith("sqlite:///"):
+            found["state"] = Path(place.removeprefix("sqlite:///")).parent
+        if self.archive_url is None or self.archive_url.get_secret_value().startswith("duckdb:"):
+            found["archive"] = self.archive_folder()
+        return found
 
     def archive_server(self) -> str | None:
         """Return the URL of the archive's server; None where it is embedded."""
@@ -311,6 +361,9 @@ def load_settings(**given: object) -> Settings:
 
 
 def _told(fault: Any) -> str:
+    if not fault["loc"]:  # of several settings together
+        name, _, words = fault["msg"].removeprefix("Value error, ").partition(": ")
+        return f"LIFELINE_{name.upper()}: {words}"
     name = str(fault["loc"][0])
     if fault["type"] == "extra_forbidden":
         return f"{name}: there is no such setting; there are {', '.join(Settings.model_fields)}"

@@ -15,16 +15,16 @@ Snapshot = dict[str, Any]
 Step = Callable[[Snapshot], Snapshot]
 
 
-def _with_refusals(snapshot: Snapshot) -> Snapshot:
-    """2: gateways may be overloaded, and the quarantine's entries of a second are counted."""
+def _with_refusals_and_profiles(snapshot: Snapshot) -> Snapshot:
+    """2: gateways may be overloaded, the quarantine's entries of a second are counted; profiles."""
     overload: dict[str, Any] = {"gateways": [], "refused": np.zeros(0, np.int64)}
     overload |= {name: np.zeros(0, np.int64) for name in ("channels", "told", "unsettled")}
     assembler = {**snapshot["assembler"], "listed": {"second": 0, "by_gateway": {}}}
     core = {**snapshot["core"], "overload": overload}
-    return {**snapshot, "assembler": assembler, "core": core}
+    return {**snapshot, "assembler": assembler, "core": core, "profiles": {}}
 
 
-STEPS: tuple[Step, ...] = (_with_refusals,)
+STEPS: tuple[Step, ...] = (_with_refusals_and_profiles,)
 """From version 1 to 2, from 2 to 3, …"""
 
 SNAPSHOT_VERSION = 1 + len(STEPS)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -59,6 +59,26 @@ def _as_descr(descr: Any) -> Any:
     return fields
 
 
+class Snapshots(Protocol):
+    """Where snapshots are kept, by the journal row they stand at. All of it blocks."""
+
+    def oldest(self) -> int:
+        """Return the row of the oldest snapshot; 0 where there is none."""
+        ...
+
+    def write(self, snapshot: dict[str, Any]) -> None:
+        """Write a snapshot durably under its ``seq``."""
+        ...
+
+    def newest(self, seq_max: int) -> Iterator[dict[str, Any]]:
+        """Yield the readable snapshots at or before row ``seq_max``, the newest first."""
+        ...
+
+    def retire(self, seq_needed: int) -> int:
+        """Remove what is not needed; return the oldest row still to be kept for."""
+        ...
+
+
 class SnapshotFolder:
     """The snapshots of one service, named by the journal row they stand at."""
 
@@ -82,10 +102,15 @@ class SnapshotFolder:
         """Write a snapshot durably under its ``seq``."""
         path = self._path(int(snapshot["seq"]))
         beside = path.with_suffix(".part")
-        with beside.open("wb") as file:
-            file.write(encode(snapshot))
-            file.flush()
-            os.fsync(file.fileno())
+        data = encode(snapshot)
+        try:
+            with beside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            beside.unlink(missing_ok=True)  # on a full disk it must not take what room there is
+            raise
         beside.replace(path)
         descriptor = os.open(self._folder, os.O_RDONLY)
         try:

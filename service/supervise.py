@@ -21,6 +21,10 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
+    async def stopped(self) -> None:
+        """Return when a stop was asked for, or a task has ended."""
+        await self._stop.wait()
+
     def stop(self) -> None:
         """Ask for an orderly stop."""
         self._stop.set()
@@ -36,6 +40,10 @@ class Supervisor:
         task.add_done_callback(lambda _task: self._stop.set())
         self._tasks[name] = task
         return task
+
+    def runs(self, name: str) -> bool:
+        """Whether a task of this name was started."""
+        return name in self._tasks
 
     @property
     def failed(self) -> list[str]:

@@ -7,14 +7,14 @@ service: whatever a service compiles at its first reading is then compiled and k
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from analytics.compiled import passes
 from analytics.features import KINDS
 from analytics.features.bank import Bank
+from compiled import passes
 from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Frame, Record, Rows, Tick
 from domain.time import NS_PER_S
-from service.catalogues import feature_faults
 from service.evaluator import Evaluator
+from service.importing import feature_faults
 from service.settings import ROOT
 from simulators.demo import Demonstration
 from storage.catalogue.build import load_catalogue

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -201,10 +201,12 @@ def open_webhooks(
     stack: AsyncExitStack,
     catalogue: Callable[[], Catalogue],
     now_ns: Callable[[], int],
+    confirm: Callable[[], Awaitable[None]] | None = None,
 ) -> Webhooks:
     """Make the endpoints that the settings name; raises ``StartError``.
 
-    ``now_ns`` is the wall's time: receivers compare the signature's with their own.
+    ``now_ns`` is the wall's time: receivers compare the signature's with their own. ``confirm`` is
+    awaited before each delivery: it raises where another instance delivers now.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses
     writer = BodyWriter(
@@ -220,6 +222,17 @@ def open_webhooks(
         except (ValueError, OSError) as error:
             raise StartError(f"LIFELINE_WEBHOOKS: {error}") from None
         stack.push_async_callback(sender.close)
-        consumer = WebhookConsumer(store, endpoint, sender.send, writer, now_ns)
+        send = sender.send if confirm is None else _confirmed(confirm, sender.send)
+        consumer = WebhookConsumer(store, endpoint, send, writer, now_ns)
         hooks.append(_Hook(endpoint, sender, consumer))
     return Webhooks(hooks, store, writer, now_ns)
+
+
+def _confirmed(
+    confirm: Callable[[], Awaitable[None]], send: Callable[[str, str], Awaitable[int]]
+) -> Callable[[str, str], Awaitable[int]]:
+    async def send_as_leader(message_id: str, body: str) -> int:
+        await confirm()
+        return await send(message_id, body)
+
+    return send_as_leader

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Accounts, Reject, Sighting
 from domain.alarm import Alarm, Notice, Transition
+from domain.profiles import ProfileChange
 from storage import tables
 from storage.accounts import add_accounts, read_accounts
 from storage.alarmlist import AlarmFilter, page_of_alarms, read_alarm, write_alarms
 from storage.inbox import Inboxed, add_sightings, forget_name, page_of_inbox
 from storage.outbox import OutboxRow, add_notices, mark_done, pending_notices
 from storage.pages import Page
+from storage.profiles import add_profile_changes
 from storage.quarantine import add_rejects, page_of_quarantine
 from storage.state import StateEngine
 from storage.transitions import (
@@ -40,6 +42,7 @@ class Commit:
     accounts: Accounts = field(default_factory=Counter)
     rejects: Sequence[Reject] = ()
     sightings: Sequence[Sighting] = ()
+    profiles: Sequence[ProfileChange] = ()
 
 
 @dataclass(slots=True)
@@ -159,6 +162,7 @@ async def _write(
     numbers.reject = await add_rejects(connection, commit.rejects, numbers.reject)
     await add_accounts(connection, commit.accounts)
     await add_sightings(connection, commit.sightings)
+    await add_profile_changes(connection, commit.profiles)
     return written
 
 

@@ -181,6 +181,7 @@ catalogue_revisions = Table(
     Column("note", Text, nullable=False),
     Column("digest", String, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    Column("channels", Integer),  # how many; null in rows from before version 0.2
 )
 
 adoptions = Table(
@@ -188,6 +189,32 @@ adoptions = Table(
     metadata,
     Column("gateway", String, primary_key=True),
     Column("sent_as", String, primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)
+
+# The catalogue's way in: what was last imported of each set of files, what people have put into
+# commissioning beside the files, and when which limit profile was in force.
+catalogue_imports = Table(
+    "catalogue_imports",
+    metadata,
+    Column("files", String, primary_key=True),
+    Column("digest", String, nullable=False),
+)
+
+commissioning = Table(
+    "commissioning",
+    metadata,
+    Column("channel", String, primary_key=True),
+    Column("commissioning", Boolean, nullable=False),
+    Column("of_files", Boolean, nullable=False),
+)
+
+profile_changes = Table(
+    "profile_changes",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
+    Column("at_ns", BigInteger, nullable=False),
     Column("document", LargeBinary, nullable=False),
 )
 
@@ -242,4 +269,33 @@ refused_readings = Table(
     Column("time_ns", BigInteger, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),
     Index(None, "number"),
+)
+
+# PostgreSQL only: the number of each writer's last write, see storage/marks.py.
+write_marks = Table(
+    "write_marks",
+    metadata,
+    Column("writer", String, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+)
+
+# One row, id 1: who writes the journal and the state, where two instances share them. Each who
+# takes the lead raises the epoch; see storage/leadership.py.
+leadership = Table(
+    "leadership",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("since_ns", BigInteger, nullable=False),
+)
+
+# The evaluator's snapshots where two instances share them, in parts of a megabyte.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
 )

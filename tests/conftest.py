@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.servers.postgres import PostgresServer
+
 # The same examples in every run, so that a red run is red for everybody; to look for new ones:
 # LIFELINE_HYPOTHESIS=explore make test
 settings.register_profile("repeatable", derandomize=True)
@@ -130,3 +132,20 @@ def private_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The session's PostgreSQL; tests that stop it use one of their own (``private_postgres``).
+
+    Without fsync, for speed: nobody kills this one.
+    """
+    with PostgresServer(fsync="off") as server:
+        yield server
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this test's own, to be killed."""
+    with PostgresServer() as server:
+        yield server

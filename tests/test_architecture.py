@@ -7,13 +7,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("domain", "ingest", "analytics", "alerting", "storage", "api", "service", "simulators")
+PACKAGES = (
+    "domain",
+    "ingest",
+    "analytics",
+    "alerting",
+    "storage",
+    "api",
+    "service",
+    "simulators",
+    "compiled",
+)
 MAY_IMPORT = {
     "domain": set(),
-    "ingest": {"domain"},
-    "analytics": {"domain"},
+    "compiled": set(),
+    "ingest": {"domain", "compiled"},
+    "analytics": {"domain", "compiled"},
     "alerting": {"domain"},
-    "storage": {"domain"},
+    "storage": {"domain", "compiled"},
     "api": {"domain"},
     "simulators": {"domain", "ingest.wire"},
 }

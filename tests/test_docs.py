@@ -11,7 +11,7 @@ import yaml
 from domain.accounting import Reason
 from ingest.wire import DECODERS
 from service.__main__ import app
-from service.catalogues import feature_faults
+from service.importing import feature_faults
 from service.settings import ROOT, Settings
 from service.verdict import CHECKS
 from simulators.recording import RecordingDocument

@@ -70,14 +70,15 @@ class Bank:
         return Outputs(outputs.source[whole], outputs.time_ns[whole], outputs.value[whole])
 
     def load(
-        self, slot: int, records: npt.NDArray[Any], cells: npt.NDArray[Any], before: int
+        self, slots: Int64s, records: npt.NDArray[Any], cells: npt.NDArray[Any], before: Int64s
     ) -> None:
-        """Take over the channel that had slot ``before`` in a bank of these records and cells."""
-        first, count = int(self.records["first"][slot]), int(self.records["cells"][slot])
-        source = int(records["first"][before])
-        self.cells[first : first + count] = cells[source : source + count]
-        self.records[slot] = records[before]
-        self.records["first"][slot] = first
+        """Take over the channels that had the slots ``before`` in a bank of these records and cells."""
+        first, count = self.records["first"][slots], self.records["cells"][slots]
+        within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+        source = np.repeat(records["first"][before], count) + within
+        self.cells[np.repeat(first, count) + within] = cells[source]
+        self.records[slots] = records[before]
+        self.records["first"][slots] = first
 
 
 def signature(channel: Channel, inputs: Sequence[Channel]) -> str:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.compiled import njit
 from analytics.features.protocol import CELLS_MAX, Parameter, grid, refuse_grid
+from compiled import njit
 from domain.catalogue import Channel
 
 INPUTS = 1

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.compiled import njit
 from analytics.features.protocol import Parameter
+from compiled import njit
 from domain.catalogue import Channel
 
 INPUTS = 1

@@ -10,7 +10,7 @@ from api.lists import ListQuery, QueryId, cut
 from api.picture import CityPicture, FacilityPicture
 from api.present import grade_word, plain, words
 from api.schemas import FacilityOut, GradeWord, Listed, OpenAlarms
-from domain.catalogue import Facility
+from domain.catalogue import Catalogue, Facility
 from domain.grade import Grade
 
 router = APIRouter(tags=["facilities"])
@@ -24,7 +24,7 @@ class FacilityQuery(ListQuery):
     grade: GradeWord | None = None
 
 
-def facility_out(facility: Facility, picture: FacilityPicture) -> FacilityOut:
+def facility_out(facility: Facility, picture: FacilityPicture, catalogue: Catalogue) -> FacilityOut:
     """Return a facility as a document."""
     counts = picture.open_alarms
     located = facility.longitude_deg is not None and facility.latitude_deg is not None
@@ -39,6 +39,8 @@ def facility_out(facility: Facility, picture: FacilityPicture) -> FacilityOut:
         open_alarms=OpenAlarms(**{grade.word: counts[grade] for grade in Grade}),
         open_faults=picture.open_faults,
         unacknowledged=picture.unacknowledged,
+        profile=catalogue.profile_of(facility.id),
+        in_commissioning=picture.in_commissioning,
         channels=picture.channels,
         fresh_channels=picture.fresh_channels,
     )
@@ -61,7 +63,10 @@ async def list_facilities(
     by_id = city.catalogue.facility_by_id
     ids = sorted(item.id for item in city.catalogue.facilities if _fits(item, city, query))
     part, cursor = cut(ids, query.cursor, query.limit)
-    return Listed(items=[facility_out(by_id[i], city.facilities[i]) for i in part], next=cursor)
+    return Listed(
+        items=[facility_out(by_id[i], city.facilities[i], city.catalogue) for i in part],
+        next=cursor,
+    )
 
 
 @router.get("/facilities/{facility_id:path}", summary="Show one facility")
@@ -71,4 +76,4 @@ async def show_facility(here: Here, facility_id: str) -> FacilityOut:
     facility = city.catalogue.facility_by_id.get(facility_id)
     if facility is None:
         raise not_found("facility", facility_id)
-    return facility_out(facility, city.facilities[facility_id])
+    return facility_out(facility, city.facilities[facility_id], city.catalogue)

@@ -14,7 +14,7 @@ const STALL_MS = 15000;
 
 const $ = (id) => document.getElementById(id);
 const state = {
-  facilities: [], kinds: [], alarms: new Map(), more: false, channels: [], inbox: [], quantities: [],
+  facilities: [], kinds: [], alarms: new Map(), more: false, channels: [], inbox: [], quantities: [], profiles: [],
   facility: null, channel: null, charted: null, span: "hour", city: null, revision: null,
   now: null, advancedAt: 0, heardAt: 0, lostSince: null, connected: false, checks: [], failed: new Map(),
 };
@@ -119,11 +119,25 @@ function tile(facility) {
   h("span", { class: "name" }, both(facility.name)),
   h("span", { class: "state" },
     h("span", {}, `${SHAPES[grade]} ${t(grade)}`), h("span", {}, open ? t("openAlarms", { n: open }) : "")),
-  h("span", { class: few ? "fresh old" : "fresh" }, fresh + faults));
+  h("span", { class: few ? "fresh old" : "fresh" }, fresh + faults), ...badges(facility));
+}
+
+const profileName = (id) => both(state.profiles.find((p) => p.id === id)?.name) || id;
+const profileMark = (id) => h("span", { class: "mark profile", title: t("profileWhat") }, profileName(id));
+function badges(facility) {
+  return [facility.profile !== "normal" && profileMark(facility.profile),
+    facility.in_commissioning > 0 && h("span", { class: "mark late" }, t("commissioningOf", { n: facility.in_commissioning }))];
+}
+
+function showProfiles() {
+  const active = state.profiles.filter((p) => p.in_force.length);
+  $("profiles").hidden = !active.length;
+  $("profiles").title = t("profileWhat");
+  $("profiles").textContent = active.map((p) => t("profilesNow", { name: both(p.name), n: p.in_force.length })).join(" · ");
 }
 
 function showFacilities() {
-  fill($("kinds"), [state.facilities, state.kinds, state.facility], () => {
+  fill($("kinds"), [state.facilities, state.kinds, state.facility, state.profiles], () => {
     const ids = [...new Set([...state.kinds.map((k) => k.id), ...state.facilities.map((f) => f.kind)])];
     return ids.map((id) => {
       const members = state.facilities.filter((f) => f.kind === id);
@@ -252,14 +266,16 @@ function showPickers() {
 function showNewest() {
   const channel = chosen();
   const newest = channel?.latest;
-  fill($("newest"), [channel?.id, newest], () => {
+  fill($("newest"), [channel?.id, channel?.profile, channel?.commissioning, newest, state.profiles], () => {
     if (!channel) return [];
-    if (!newest) return [t("never")];
+    const marks = [channel.commissioning && h("span", { class: "mark late" }, t("commissioning")),
+      channel.profile_limits[channel.profile] && profileMark(channel.profile)].filter(Boolean);
+    if (!newest) return [t("never"), " ", ...marks];
     const notes = [moment(newest.time, present()), `${SHAPES[newest.grade]} ${t(newest.grade)}`];
     if (newest.quality !== 1) notes.push(t("notGood", { word: t(`q${newest.quality}`) }));
     if (newest.fresh === false) notes.push(t("stale"));
     return [t("newest"), h("b", { class: newest.fresh === false ? "old" : "" }, withUnit(newest.value, channel.symbol)),
-      notes.join(" · "), ` · ${t("band")}`];
+      notes.join(" · "), ` · ${t("band")} `, ...marks];
   });
 }
 
@@ -361,6 +377,7 @@ const loads = {
     state.more = page.next !== null;
     showAlarms();
   },
+  profiles: async () => { state.profiles = (await get(`${API}/profiles`)).items; showProfiles(); showFacilities(); showNewest(); },
   kinds: async () => { state.kinds = await all(`${API}/kinds`); showFacilities(); },
   channels: async () => {
     const facility = state.facility;
@@ -404,7 +421,7 @@ async function load(name, run) {
 }
 
 async function refreshCatalogue() {
-  await Promise.all(["city", "kinds", "facilities", "alarms", "inbox"].map(refresh));
+  await Promise.all(["city", "kinds", "profiles", "facilities", "alarms", "inbox"].map(refresh));
   if (!state.facilities.some((f) => f.id === state.facility) && state.facilities.length) {
     const worst = [...state.alarms.values()].sort(before)[0];
     choose(worst?.facility ?? state.facilities[0].id, worst?.channel ?? null);
@@ -418,7 +435,7 @@ function soon() {
 }
 
 function onEvent(kind, document_) {
-  if (kind === "hello") ["alarms", "facilities", "ready", "channels", "inbox", "trend"].forEach(refresh);
+  if (kind === "hello") ["alarms", "facilities", "ready", "channels", "inbox", "profiles", "trend"].forEach(refresh);
   if (kind === "transition") { take(document_.alarm); soon(); state.heardAt = Date.now(); } else heard(document_);
   if (kind === "latest") {
     for (const channel of state.channels) {
@@ -435,6 +452,7 @@ function showTexts() {
   $("language").textContent = t("language");
   if (both(state.city?.name)) $("city").textContent = `${both(state.city.name)} · ${t("title")}`;
   showFacilities();
+  showProfiles();
   showCounts();
   showAlarms();
   showPickers();
@@ -458,6 +476,6 @@ $("pick-channel").addEventListener("change", (event) => choose(state.facility, e
 showTexts();
 setInterval(showConnection, 1000);
 setInterval(showAges, 10000);
-for (const [name, every_s] of [["facilities", 10], ["ready", 15], ["trend", 15], ["inbox", 30], ["alarms", 60], ["channels", 60]]) {
+for (const [name, every_s] of [["facilities", 10], ["ready", 15], ["trend", 15], ["inbox", 30], ["profiles", 15], ["alarms", 60], ["channels", 60]]) {
   setInterval(() => refresh(name), every_s * 1000);
 }

@@ -31,6 +31,7 @@ const WORDS = {
     keyTitle: "请输入密钥", key: "密钥", keyWrite: "确认、复位和登记需要值班员或管理员密钥。",
     keyRead: "本服务要求凭密钥查看。", keyWrong: "密钥无效，请重新输入。",
     cancel: "取消", goOn: "确定", close: "关闭", failed: "操作未成功：{detail}", forbidden: "该密钥无此权限", unreachable: "无法连接服务",
+    profilesNow: "{name}（{n} 处设施）", profileWhat: "正在执行该时段限值", commissioning: "调试中", commissioningOf: "调试中 {n}",
     seconds: "{n} 秒", minutes: "{n} 分钟", hours: "{n} 小时 {m} 分", days: "{n} 天 {m} 小时",
   },
   en: {
@@ -63,6 +64,7 @@ const WORDS = {
     keyTitle: "Enter your key", key: "Key", keyWrite: "Acknowledging, resetting and adopting need an operator's or administrator's key.",
     keyRead: "This service shows itself to holders of a key.", keyWrong: "This key is not known. Try again.",
     cancel: "Cancel", goOn: "Continue", close: "Close", failed: "Not done: {detail}", forbidden: "this key may not do that", unreachable: "The service cannot be reached",
+    profilesNow: "{name} ({n} facilities)", profileWhat: "Limits of this profile are in force", commissioning: "In commissioning", commissioningOf: "In commissioning: {n}",
     seconds: "{n} s", minutes: "{n} min", hours: "{n} h {m} min", days: "{n} d {m} h",
   },
 };

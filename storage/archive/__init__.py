@@ -1,6 +1,6 @@
 """The archive of readings: what an archive is, and which ones there are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from domain.catalogue import Retention
 from domain.readings import Float64s, Int64s, Readings, UInt8s
 
 ARCHIVES = {
@@ -80,6 +81,16 @@ class Buckets:
         return len(self.start_ns)
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Readings that had to go because room was short: how many, of which event times, how large."""
+
+    readings: int
+    first_ns: int
+    last_ns: int
+    bytes: int
+
+
 class Archive(Protocol):
     """Every reading there is, by (channel, event time); the row that came later wins.
 
@@ -116,7 +127,10 @@ class Archive(Protocol):
         """Return the first ``limit`` readings of the range; none for an unknown channel."""
 
     def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
-        """Return figures by stretches of ``bucket_ns``, of the readings in the range only."""
+        """Return figures by stretches of ``bucket_ns``, of the readings in the range only.
+
+        Where readings are gone their summaries stand in, if ``bucket_ns`` is a multiple of theirs.
+        """
 
     def count(self, channel_id: str | None = None) -> int:
         """Return how many (channel, event time) there are: of one channel, or of all."""
@@ -126,6 +140,25 @@ class Archive(Protocol):
 
     def drop_before(self, time_ns: int) -> int:
         """Give up the readings before ``time_ns`` for good; return how many files went at once."""
+
+    def keep(self, rules: Mapping[str, Retention]) -> None:
+        """Take how long each channel is kept, by id; others are kept for ever.
+
+        Given at the start and with each revision of the catalogue.
+        """
+
+    def expire(self, now_ns: int) -> bool:
+        """Do one bounded step of what the rules ask for at ``now_ns``; True where it did one.
+
+        Called as ``maintain`` is. Readings that are kept no longer are summarised and dropped, and
+        summaries in their time; somewhat late, but never early.
+        """
+
+    def give_way(self) -> GivenUp | None:
+        """Give up the oldest readings that can go at once, because room is short on our own disk.
+
+        ``None`` where there is nothing to give, or the room is another server's to look after.
+        """
 
     def close(self) -> None:
         """Let go."""

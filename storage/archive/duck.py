@@ -8,44 +8,38 @@ the database in the same transaction that drops the table; a file that is not na
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
+from domain.catalogue import Retention
 from domain.readings import Readings
-from storage.archive import (
-    ArchiveError,
-    Buckets,
-    Series,
-    TakeRefused,
-    empty_series,
-    keep_newest_of_each_time,
-    nobody_takes,
-)
-from storage.archive.figures import figures
+from storage.archive import GivenUp, TakeRefused, nobody_takes
+from storage.archive.copying import Held, copy_database, sealed_names
+from storage.archive.expiry import Expiry, Rules
 from storage.archive.layout import first_value, prepare, tidy
 from storage.archive.numbers import Numbers
-from storage.archive.slices import Slice, file_name, read_slices, seal, sync, union_sql
+from storage.archive.reads import Reads, failed
+from storage.archive.shelf import Shelf
+from storage.archive.slices import Slice, file_name, read_slices, seal, sync
 
 _log = structlog.get_logger(__name__)
 
 SLICE_ROWS_MAX = 10_000_000
-_INT64_MAX = 2**63 - 1
-_RUN_ROWS = 1_000_000
 
 
 def _no_step(_name: str) -> None:
     """Do nothing between steps; tests kill the process there."""
 
 
-class DuckArchive:
+class DuckArchive(Reads):
     """An ``Archive`` in a folder of its own. Open it with ``open``."""
 
     ready = True
@@ -64,12 +58,13 @@ class DuckArchive:
         self._slice_rows = slice_rows
         self._step = step
         self._writing = threading.Lock()
-        self._guard = threading.Lock()  # of the two below
-        self._reading: set[object] = set()
-        self._doomed: list[tuple[Path, set[object]]] = []
+        self._shelf = Shelf()
         self._cursor = self._one("SELECT cursor FROM archive")
         known = connection.execute("SELECT id, number FROM channels").fetchall()
         self._numbers = Numbers(known)
+        self._expiry = Expiry(connection, self._folder, self._shelf, self._transaction, step)
+        self._keep: Mapping[str, Retention] = {}
+        self._rules: tuple[int, Rules] | None = None  # for so many known channels
         hot = [piece for piece in read_slices(connection) if piece.file is None]
         self._hot = hot[-1] if hot else None
         self._hot_rows = self._one(f"SELECT count(*) FROM {hot[-1].table}") if hot else 0  # noqa: S608
@@ -108,7 +103,7 @@ class DuckArchive:
             tidy(connection, sealed)
             return cls(folder, connection, slice_rows, step)
         except (duckdb.Error, OSError) as error:
-            raise _failed(f"cannot open the archive in {folder}", error) from error
+            raise failed(f"cannot open the archive in {folder}", error) from error
 
     @property
     def cursor(self) -> int:
@@ -135,7 +130,7 @@ class DuckArchive:
                     self._connection.execute("UPDATE archive SET cursor = ?", [last_seq])
                     self._step("inserted")
             except duckdb.Error as error:
-                raise _failed("the archive cannot be written", error) from error
+                raise failed("the archive cannot be written", error) from error
             self._numbers.keep()
             self._hot, self._hot_rows, self._cursor = hot, hot_rows, last_seq
             self._step("stored")
@@ -186,7 +181,7 @@ class DuckArchive:
     def maintain(self) -> bool:
         """Seal one full slice, if there is one; True where it did."""
         with self._writing:
-            self._sweep()
+            self._shelf.sweep()
             hot = [piece for piece in read_slices(self._connection) if piece.file is None]
             full = hot if self._hot_rows >= self._slice_rows else hot[:-1]
             if not full:
@@ -215,7 +210,7 @@ class DuckArchive:
                 self._connection.execute(f"DROP TABLE {piece.table}")
                 self._step("registered")
         except (duckdb.Error, OSError) as error:
-            raise _failed(f"slice {piece.number} cannot be sealed", error) from error
+            raise failed(f"slice {piece.number} cannot be sealed", error) from error
         if self._hot is not None and self._hot.number == piece.number:
             self._hot, self._hot_rows = None, 0
         self._step("sealed")
@@ -228,7 +223,7 @@ class DuckArchive:
         except duckdb.TransactionException as error:
             _log.debug("archive_checkpoint_put_off", why=str(error))  # the next seal does it
         except duckdb.Error as error:
-            raise _failed("the archive cannot be checkpointed", error) from error
+            raise failed("the archive cannot be checkpointed", error) from error
 
     def _write_sidecar(self) -> None:
         """Write which number is which channel, for the tools that read the files without us."""
@@ -256,144 +251,77 @@ class DuckArchive:
                     ).fetchall()
                     self._step("dropping")
             except duckdb.Error as error:
-                raise _failed("the archive cannot drop old files", error) from error
+                raise failed("the archive cannot drop old files", error) from error
             self._step("dropped")
-            with self._guard:
-                reading = set(self._reading)
-                self._doomed += [(self._folder / file, reading) for (file,) in dropped]
-            self._sweep()
+            self._shelf.doom(self._folder / file for (file,) in dropped)
             return len(dropped)
 
-    def _sweep(self) -> None:
-        """Unlink dropped files that no read began with may still be reading."""
-        with self._guard:
-            gone = [path for path, readers in self._doomed if not readers & self._reading]
-            self._doomed = [entry for entry in self._doomed if entry[1] & self._reading]
-        for path in gone:
-            path.unlink(missing_ok=True)
+    def keep(self, rules: Mapping[str, Retention]) -> None:
+        """Take how long each channel is kept."""
+        with self._writing:
+            self._keep, self._rules = dict(rules), None
 
-    def read(self, channel_id: str, start_ns: int, end_ns: int, limit: int) -> Series:
-        """Return the first ``limit`` readings of [start, end), ascending."""
-        parts = [empty_series()]
-        wanted = limit
-        while wanted > 0:
-            # Rows of one key in several slices are rare: asking for a few more is mostly enough.
-            asked = wanted + wanted // 16 + 16
-            series, last_ns = self._read_some(channel_id, start_ns, end_ns, asked)
-            parts.append(_first(series, wanted))
-            wanted -= len(parts[-1])
-            if last_ns is None:
-                break
-            start_ns = last_ns
-        return Series(
-            np.concatenate([part.time_ns for part in parts]),
-            np.concatenate([part.value for part in parts]),
-            np.concatenate([part.quality for part in parts]),
-        )
+    def expire(self, now_ns: int) -> bool:
+        """Do one step of what the rules ask for; see ``storage.archive.expiry``."""
+        with self._writing:
+            self._shelf.sweep()
+            try:
+                rules = self._current_rules()
+                if self._expiry.stale(self._hot, rules, now_ns) and self._hot is not None:
+                    self._seal(self._hot)
+                    return True
+                return self._expiry.one_step(rules, now_ns)
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise failed(
+                    "the archive cannot let go of what is kept no longer", error
+                ) from error
 
-    def _read_some(
-        self, channel_id: str, start_ns: int, end_ns: int, rows: int
-    ) -> tuple[Series, int | None]:
-        """Return readings of at most ``rows`` rows, and the time to go on with (``None``: all).
+    def _current_rules(self) -> Rules:
+        known = self._numbers.known
+        if self._rules is None or self._rules[0] != len(known):
+            self._rules = len(known), Rules.of(self._keep, known)
+            self._expiry.rules_changed()
+        return self._rules[1]
 
-        The last time is left to the next read where more rows of it may follow.
+    def give_way(self) -> GivenUp | None:
+        """Give up the sealed slice whose readings are the oldest; their summaries stay."""
+        with self._writing:
+            sealed = [p for p in read_slices(self._connection) if p.file is not None]
+            if not sealed:
+                return None
+            oldest = min(sealed, key=lambda piece: (piece.last_ns, piece.number))
+            path = self._folder / str(oldest.file)
+            try:
+                size, rows = path.stat().st_size, pq.read_metadata(path).num_rows
+                with self._transaction():
+                    sql = "DELETE FROM slices WHERE number = ?"
+                    self._connection.execute(sql, [oldest.number])
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise failed(f"slice {oldest.number} cannot be given up", error) from error
+            self._shelf.doom([path])
+            return GivenUp(rows, oldest.first_ns, oldest.last_ns, size)
+
+    @contextmanager
+    def held(self, target: Path) -> Iterator[Held]:
+        """Copy the database file into ``target``, and keep the sealed files it names meanwhile.
+
+        Writes wait while the file is copied, and no longer.
         """
-        with self._snapshot() as connection:
-            sql = self._ordered_sql(connection, channel_id, start_ns, end_ns)
-            if sql is None:
-                return empty_series(), None
-            series = _series(connection.sql(f"{sql} LIMIT {rows}").to_arrow_table())
-            if len(series) < rows:
-                return _deduplicated(series), None
-            last_ns = int(series.time_ns[-1])
-            if series.time_ns[0] == last_ns:  # nothing but rows of one time: take them all
-                sql = self._ordered_sql(connection, channel_id, last_ns, last_ns + 1)
-                whole = _series(connection.sql(str(sql)).to_arrow_table())
-                return _deduplicated(whole), last_ns + 1
-        before = int(np.searchsorted(series.time_ns, last_ns))
-        return _deduplicated(_first(series, before)), last_ns
-
-    def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
-        """Return figures by stretches of ``bucket_ns`` of the readings in [start, end)."""
-        return figures(self._runs(channel_id, start_ns, end_ns), bucket_ns)
-
-    def _runs(self, channel_id: str, start_ns: int, end_ns: int) -> Iterator[Series]:
-        """Stream the readings of a range in runs, so that a year needs no more memory than a day."""
-        with self._snapshot() as connection:
-            sql = self._ordered_sql(connection, channel_id, start_ns, end_ns)
-            if sql is None:
-                return
-            held = empty_series()  # the last row of a run: the next may begin with the same time
-            for batch in connection.sql(sql).to_arrow_reader(_RUN_ROWS):
-                run = _series(batch)
-                run = _deduplicated(
-                    Series(
-                        np.concatenate([held.time_ns, run.time_ns]),
-                        np.concatenate([held.value, run.value]),
-                        np.concatenate([held.quality, run.quality]),
-                    )
-                )
-                last = max(0, len(run) - 1)
-                held = Series(run.time_ns[last:], run.value[last:], run.quality[last:])
-                yield _first(run, last)
-            yield held
-
-    def count(self, channel_id: str | None = None) -> int:
-        """Return how many keys there are. Of all channels this looks at every row there is."""
-        with self._snapshot() as connection:
-            floor_ns = _floor(connection)
-            condition = f"time_ns >= {floor_ns}"
-            if channel_id is not None:
-                condition += f" AND channel = {self._numbers.known.get(channel_id, -1)}"
-            slices = [p for p in read_slices(connection) if p.file is None or p.last_ns >= floor_ns]
-            if not slices:
-                return 0
-            union = union_sql(slices, self._folder, condition)
-            sql = f"SELECT count(*) FROM (SELECT DISTINCT channel, time_ns FROM ({union}))"  # noqa: S608
-            return first_value(connection.execute(sql))
+        with self._shelf.reading():
+            began_s = time.monotonic()
+            with self._writing:
+                self._checkpoint()
+                copied = copy_database(self._folder.parent, target)
+                names = sealed_names(self._connection)
+                cursor, pause_s = self._cursor, time.monotonic() - began_s
+            sealed = [self._folder / name for name in names]
+            yield Held(cursor, pause_s, copied, sealed)
 
     def close(self) -> None:
         """Let go; what is stored is durable already."""
         with self._writing:
-            self._sweep()
+            self._shelf.sweep()
             self._connection.close()
-
-    def _ordered_sql(
-        self, connection: duckdb.DuckDBPyConnection, channel_id: str, start_ns: int, end_ns: int
-    ) -> str | None:
-        """Return SQL for a channel's rows by time, of equal times the valid one last."""
-        number = self._numbers.known.get(channel_id)
-        start_ns = max(start_ns, _floor(connection))
-        end_ns = min(end_ns, _INT64_MAX)
-        slices = [
-            piece
-            for piece in read_slices(connection)
-            if piece.file is None or (piece.first_ns < end_ns and piece.last_ns >= start_ns)
-        ]
-        if number is None or not slices or start_ns >= end_ns:
-            return None
-        condition = f"channel = {number} AND time_ns >= {start_ns} AND time_ns < {end_ns}"
-        union = union_sql(slices, self._folder, condition)
-        return f"SELECT time_ns, value, quality FROM ({union}) ORDER BY time_ns, slice, place"  # noqa: S608
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a connection of its own: one view of tables and files, which stay while it reads."""
-        token = object()
-        with self._guard:
-            self._reading.add(token)
-        try:
-            connection = self._connection.cursor()
-            try:
-                connection.begin()
-                yield connection
-            finally:
-                connection.close()
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            raise _failed("the archive cannot be read", error) from error
-        finally:
-            with self._guard:
-                self._reading.discard(token)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -407,27 +335,3 @@ class DuckArchive:
 
     def _one(self, sql: str) -> int:
         return first_value(self._connection.execute(sql))
-
-
-def _floor(connection: duckdb.DuckDBPyConnection) -> int:
-    return first_value(connection.execute("SELECT floor_ns FROM archive"))
-
-
-def _series(columns: Any) -> Series:
-    return Series(*(columns.column(name).to_numpy() for name in ("time_ns", "value", "quality")))
-
-
-def _first(series: Series, count: int) -> Series:
-    return Series(series.time_ns[:count], series.value[:count], series.quality[:count])
-
-
-def _deduplicated(series: Series) -> Series:
-    mask = keep_newest_of_each_time(series.time_ns)
-    if mask.all():
-        return series
-    return Series(series.time_ns[mask], series.value[mask], series.quality[mask])
-
-
-def _failed(what: str, error: Exception) -> ArchiveError:
-    transient = isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException | OSError)
-    return ArchiveError(f"{what}: {error}", permanent=not transient)

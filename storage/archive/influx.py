@@ -6,19 +6,21 @@ cursor is a point that is written after the readings' bodies, and a crash betwee
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import structlog
 
+from domain.catalogue import Retention
 from domain.grade import Quality
 from domain.readings import Readings
 from domain.time import NS_PER_S
 from storage.archive import (
     ArchiveError,
     Buckets,
+    GivenUp,
     RefusedReading,
     Series,
     TakeRefused,
@@ -26,6 +28,7 @@ from storage.archive import (
     nobody_takes,
 )
 from storage.archive.figures import figures
+from storage.archive.influx_expiry import InfluxExpiry
 from storage.archive.influx_server import (
     BodyRefusedError,
     ExpiredError,
@@ -35,7 +38,7 @@ from storage.archive.influx_server import (
     connect_to,
 )
 from storage.archive.influx_url import InfluxUrl
-from storage.archive.lines import MEASUREMENT, UNUSUAL, Columns, Encoder, joined, tag_text
+from storage.archive.lines import MEASUREMENT, UNUSUAL, Columns, Encoder, joined, tag_text, warm_up
 
 TIME_NS_MIN, TIME_NS_MAX = -(2**63) + 2, 2**63 - 2
 """What InfluxDB takes as times."""
@@ -76,11 +79,13 @@ class InfluxArchive:
         self.lines_max = LINES_MAX
         self._encoders: list[Encoder] = []
         self._away: tuple[float, ArchiveError] | None = None
+        self._expiry = InfluxExpiry(self, _quoted)
 
     @classmethod
     def open(cls, url: str, consumer: str = "lifeline", *, connect: bool = True) -> Self:
         """Return the archive at ``url``, connected unless told otherwise; raises ``ArchiveError``."""
         parsed = InfluxUrl.parse(url)
+        warm_up()
         archive = cls(parsed, connect_to(parsed), consumer)
         if connect:
             try:
@@ -251,6 +256,11 @@ class InfluxArchive:
             start_ns = rows[-1][0] + 1
 
     def read_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
+        """Return figures by stretches of ``bucket_ns``; summaries stand in for what is gone."""
+        begin_ns, stop_ns = max(start_ns, TIME_NS_MIN), min(end_ns, TIME_NS_MAX + 1)
+        return self._expiry.buckets(channel_id, begin_ns, stop_ns, bucket_ns)
+
+    def raw_buckets(self, channel_id: str, start_ns: int, end_ns: int, bucket_ns: int) -> Buckets:
         """Return figures by stretches of ``bucket_ns`` of the readings in [start, end)."""
         if bucket_ns <= 0:
             raise ValueError(f"a bucket of {bucket_ns} ns")
@@ -280,6 +290,40 @@ class InfluxArchive:
     def maintain(self) -> bool:
         """Do nothing: the server keeps house itself."""
         return False
+
+    def keep(self, rules: Mapping[str, Retention]) -> None:
+        """Take how long each channel is kept."""
+        with self._writing:
+            self._expiry.keep(rules)
+
+    def expire(self, now_ns: int) -> bool:
+        """Summarise and delete a day of a channel, if one is due; see ``influx_expiry``."""
+        if not self.ready:
+            return False
+        with self._writing:
+            return self._expiry.one_step(now_ns)
+
+    def give_way(self) -> GivenUp | None:
+        """Give nothing: the room is the server's."""
+        return None
+
+    def ask(self, text: str) -> list[Row]:
+        """Return the rows of an InfluxQL query."""
+        return self._query(text)
+
+    def send(self, body: bytes, lines: int) -> None:
+        """Write lines that are not readings."""
+        try:
+            self._send(body, lines)
+        except (BodyRefusedError, MissingDatabaseError) as error:
+            raise ArchiveError(f"{self._url!r} refuses it: {error}", permanent=False) from error
+
+    def delete(self, measurement: str, channel_id: str, time_ns: int) -> None:
+        """Delete a channel's points of a measurement before a time."""
+        try:
+            self._server.delete_of(measurement, channel_id, time_ns)
+        except MissingDatabaseError as error:
+            raise self._missing(error) from error
 
     def drop_before(self, time_ns: int) -> int:
         """Delete the readings before ``time_ns``; no files are known to go, so it returns 0."""

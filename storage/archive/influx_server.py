@@ -88,6 +88,9 @@ class Server(Protocol):
     def delete_before(self, time_ns: int) -> None:
         """Delete the readings before a time."""
 
+    def delete_of(self, measurement: str, channel_id: str, time_ns: int) -> None:
+        """Delete a channel's points of a measurement before a time."""
+
     def close(self) -> None:
         """Let the connections go."""
 
@@ -180,6 +183,12 @@ class OneServer:
     def delete_before(self, time_ns: int) -> None:
         """See ``Server``."""
         self._queries.query(f"DELETE FROM reading WHERE time < {time_ns}", post=True)  # noqa: S608
+
+    def delete_of(self, measurement: str, channel_id: str, time_ns: int) -> None:
+        """See ``Server``."""
+        name = channel_id.replace("\\", "\\\\").replace("'", "\\'")
+        where = f"WHERE channel = '{name}' AND time < {time_ns}"
+        self._queries.query(f"DELETE FROM {measurement} {where}", post=True)  # noqa: S608
 
     def close(self) -> None:
         """See ``Server``."""

@@ -72,13 +72,21 @@ class TwoServer:
 
     def delete_before(self, time_ns: int) -> None:
         """See ``Server``: 2.x deletes through an interface of its own."""
+        self._delete('_measurement="reading"', time_ns)
+
+    def delete_of(self, measurement: str, channel_id: str, time_ns: int) -> None:
+        """See ``Server``."""
+        name = channel_id.replace("\\", "\\\\").replace('"', '\\"')
+        self._delete(f'_measurement="{measurement}" AND channel="{name}"', time_ns)
+
+    def _delete(self, predicate: str, time_ns: int) -> None:
         seconds, rest_ns = divmod(time_ns, NS_PER_S)
         stop = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         try:
             self._client.delete_api().delete(
                 _FIRST,
                 f"{stop}.{rest_ns:09d}Z",
-                '_measurement="reading"',
+                predicate,
                 bucket=self._url.database,
                 org=self._url.organisation,
             )

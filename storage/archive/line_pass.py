@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from storage.archive.shortest import POWERS, shortest_digits
-from storage.compiled import (
+from compiled import njit_unchecked
+from compiled.machine import (
     bits_of,
     copy32,
     leading_zeros,
     load8,
-    njit,
     store1,
     store8,
     trailing_zeros,
 )
+from storage.archive.shortest import POWERS, shortest_digits
 
 SLACK = 128
 LINE_BYTES_MAX = 80  # beside the prefix
@@ -45,7 +45,7 @@ _MILLION = _U(10**6)
 _POINT_WORD = _U(0x2E)
 
 
-@njit
+@njit_unchecked
 def _eight(number: Any) -> Any:
     """Return the eight digits of a number below 10^8, the first in the lowest byte, as 0 to 9."""
     high = number // _E4
@@ -56,7 +56,7 @@ def _eight(number: Any) -> Any:
     return tens + ((pairs - _U10 * tens) << _S8)
 
 
-@njit
+@njit_unchecked
 def _write_whole(to: Any, number: Any) -> Any:
     """Write the digits of a whole number; return where they end."""
     top = number // _E16
@@ -83,7 +83,7 @@ def _write_whole(to: Any, number: Any) -> Any:
     return to + _U8
 
 
-@njit
+@njit_unchecked
 def _write_float(to: Any, value: float, scratch: Any, powers: Any) -> Any:
     """Write a finite float as ``repr`` does, but ``5`` for ``5.0``; return where it ends."""
     bits = bits_of(value)
@@ -105,7 +105,7 @@ def _write_float(to: Any, value: float, scratch: Any, powers: Any) -> Any:
     return _write_any(to, digits, exponent, scratch)
 
 
-@njit
+@njit_unchecked
 def _write_millionths(to: Any, number: Any) -> Any:
     whole = number // _MILLION
     digits = _eight(whole)
@@ -120,7 +120,7 @@ def _write_millionths(to: Any, number: Any) -> Any:
     return to + _U(9) - (leading_zeros(fraction) >> _U3)
 
 
-@njit
+@njit_unchecked
 def _write_long(to: Any, digits: Any, exponent: int) -> Any:
     """Write 16 or 17 digits of which 1 to 7 (or 8 by chance) stand before the point."""
     top = digits // _E16
@@ -160,7 +160,7 @@ def _write_long(to: Any, digits: Any, exponent: int) -> Any:
     return to + _U(point if count <= point else count + 1)
 
 
-@njit
+@njit_unchecked
 def _write_any(to: Any, digits: Any, exponent: int, scratch: Any) -> Any:
     """Write digits × 10^exponent of any size."""
     count = np.int64(_write_whole(scratch, digits) - scratch)
@@ -192,7 +192,7 @@ def _write_any(to: Any, digits: Any, exponent: int, scratch: Any) -> Any:
     return _write_exponent(to, point - 1)
 
 
-@njit
+@njit_unchecked
 def _write_exponent(to: Any, exponent: Any) -> Any:
     store1(to, _E)
     store1(to + _U1, _MINUS if exponent < 0 else _PLUS)
@@ -207,7 +207,7 @@ def _write_exponent(to: Any, exponent: Any) -> Any:
     return to + _U2
 
 
-@njit
+@njit_unchecked
 def _write_time(to: Any, time_ns: int) -> Any:
     size = _U(time_ns)
     if time_ns < 0:
@@ -217,7 +217,7 @@ def _write_time(to: Any, time_ns: int) -> Any:
     return _write_whole(to, size)
 
 
-@njit
+@njit_unchecked
 def write_lines(
     prefixes: Any, starts: Any, tails: Any, tail_lengths: Any, powers: Any,
     channel: Any, time_ns: Any, value: Any, quality: Any, begin: int, end: int, out: Any,

@@ -106,6 +106,12 @@ class Columns:
         )
 
 
+def warm_up() -> None:
+    """Have the pass compiled, or read from disk, now: the first time it takes many seconds."""
+    columns = (np.zeros(1, np.int32), np.zeros(1, np.int64), np.ones(1), np.ones(1, np.uint8))
+    Encoder(("x",)).encode(Columns(("x",), *columns), 0, 1)
+
+
 def joined(readings: Sequence[Readings]) -> Iterator[Columns]:
     """Yield the readings in their order, those of the same channel list that follow as one."""
     run: list[Readings] = []

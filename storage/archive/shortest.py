@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from storage.compiled import multiply_high, njit
+from compiled import njit_unchecked
+from compiled.machine import multiply_high
 
 _POWER_MIN, _POWER_MAX = -292, 324
 
@@ -32,7 +33,7 @@ _FRACTION = np.uint64((1 << 52) - 1)
 _HIDDEN = np.uint64(1 << 52)
 
 
-@njit
+@njit_unchecked
 def _round_to_odd(high: Any, low: Any, factor: Any) -> Any:
     """Return the upper part of a 192-bit product, its last bit set where anything was cut off."""
     carried = multiply_high(low, factor)
@@ -44,7 +45,7 @@ def _round_to_odd(high: Any, low: Any, factor: Any) -> Any:
     return upper | _ONE if total > _ONE else upper
 
 
-@njit
+@njit_unchecked
 def shortest_digits(bits: Any, powers: Any) -> Any:
     """Return (digits, exponent) of a positive finite float: digits × 10^exponent.
 

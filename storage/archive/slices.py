@@ -1,7 +1,8 @@
 """Slices of the embedded archive: their names, what a reader sees of them, sealing one to Parquet."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,13 +105,42 @@ def seal(
     beside = folder / f"{file_name(piece.number)}.tmp"
     # Rows come as they were inserted: DuckDB keeps that order where none is asked for.
     sql = f"SELECT channel, time_ns, value, quality FROM {piece.table}"  # noqa: S608  a number
-    sealed = _write_sorted(connection.sql(sql).to_arrow_table(), beside, piece.number)
-    step("written")
-    sync(beside)
+    rows = connection.sql(sql).to_arrow_table()
+    with _whole_or_gone(beside):
+        sealed = _write_sorted(rows, beside, piece.number)
+        step("written")
+        sync(beside)
     beside.replace(folder / file_name(piece.number))
     sync(folder)
     step("renamed")
     return sealed
+
+
+def write_rest(rows: Any, folder: Path, number: int, serial: int) -> Slice | None:
+    """Write what is left of a sealed slice to a file of a new name; ``None`` where nothing is.
+
+    ``serial`` must never have been used before: a reader may still have the old file, and DuckDB
+    remembers what it read of a name. The name is durable once ``folder`` is synced.
+    """
+    if not len(rows):
+        return None
+    name = f"slice-{number:012d}-{serial:012d}.parquet"
+    beside = folder / f"{name}.tmp"
+    with _whole_or_gone(beside):
+        sealed = _write_sorted(rows, beside, number)
+        sync(beside)
+    beside.replace(folder / name)
+    return Slice(number, name, sealed.first_ns, sealed.last_ns)
+
+
+@contextmanager
+def _whole_or_gone(path: Path) -> Iterator[None]:
+    """Remove a file that could not be written: on a full disk it must not take what room there is."""
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _write_sorted(rows: Any, path: Path, number: int) -> Sealed:

@@ -69,7 +69,7 @@ def adopt_one(
         message = f"the name is channel {catalogue.channels[index].id} already"
         faults.add(place, message)
     add_adoption(site, adoption, faults)
-    drafts = drafts_of(site.channels, site.facilities, Resolver(templates, faults))
+    drafts = drafts_of(site.channels, site.facilities, Resolver(templates, faults, site.profiles))
     for draft in drafts:
         if draft.channel.id in catalogue.channel_index:
             message = f"a channel {draft.channel.id} is there already"
@@ -83,6 +83,7 @@ def adopt_one(
 def _site_of(catalogue: Catalogue, adoption: Adoption) -> Site:
     place = adoption_place(adoption)
     return Site(
+        profiles=dict(catalogue.profile_by_id),
         facilities=dict(catalogue.facility_by_id),
         gateways={gateway.id: gateway for gateway in catalogue.gateways},
         gateway_places={gateway.id: place for gateway in catalogue.gateways},

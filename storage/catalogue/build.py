@@ -6,8 +6,9 @@ from typing import Any
 
 from domain.catalogue import Catalogue, Channel, Facility, FacilityKind, Quantity, Text
 from storage.catalogue.arrange import arrange, check_flat, find_inputs, inherit, inputs_first
-from storage.catalogue.channels import Draft, Resolver, fault_channels, gateway_channels
+from storage.catalogue.channels import Draft, Resolver
 from storage.catalogue.document import Faults, Place, parse_document, read_bytes
+from storage.catalogue.faultchannels import fault_channels, gateway_channels
 from storage.catalogue.resolve import scope_of
 from storage.catalogue.sites import (
     Adoption,
@@ -16,6 +17,7 @@ from storage.catalogue.sites import (
     add_site,
     check_channels,
     check_gateways,
+    check_profiles,
 )
 from storage.catalogue.specs import ChannelSpec
 from storage.catalogue.templates import Templates, read_templates, with_site
@@ -89,7 +91,9 @@ def assemble(
     """Return the catalogue of a site that has been read; faults noted."""
     check_gateways(site, faults)
     check_channels(site, faults)
-    drafts = drafts_of(site.channels, site.facilities, Resolver(templates, faults))
+    check_profiles(site, templates, faults)
+    resolver = Resolver(templates, faults, site.profiles)
+    drafts = drafts_of(site.channels, site.facilities, resolver)
     channels = resolve_drafts(drafts, {}, templates, feature_faults, faults)
     channels += gateway_faults(site, channels, templates, faults)
     facilities = tuple(site.facilities.values())
@@ -101,6 +105,7 @@ def assemble(
         facilities=facilities,
         gateways=tuple(site.gateways.values()),
         channels=arrange(channels),
+        profiles=tuple(site.profiles.values()),
     )
 
 

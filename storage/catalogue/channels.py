@@ -1,11 +1,11 @@
 """From a channel as written to the channels it stands for: its own, and its template's features."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domain.catalogue import Channel, Checks, Facility, Feature, Gateway, Text
-from domain.grade import FaultKind, Grade
+from domain.catalogue import Channel, Facility, Feature, Limit, Text
+from domain.grade import Grade
 from storage.catalogue.document import Faults, Place, shorten
 from storage.catalogue.resolve import (
     Scope,
@@ -16,13 +16,8 @@ from storage.catalogue.resolve import (
     scope_of,
 )
 from storage.catalogue.section import id_problem, suggest
-from storage.catalogue.specs import ChannelSpec, FaultSpec, LimitSpec, unknown
-from storage.catalogue.templates import (
-    GATEWAY_FAULTS,
-    FaultTemplate,
-    QuantityTemplate,
-    Templates,
-)
+from storage.catalogue.specs import ChannelSpec, FaultSpec, LimitSpec, ProfileSpec, unknown
+from storage.catalogue.templates import QuantityTemplate, Templates
 
 SITE_SOURCE = "the site's catalogue"
 
@@ -47,10 +42,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Makes drafts of channel specs."""
+    """Makes drafts of channel specs. ``profiles`` are those of the site, by id."""
 
     templates: Templates
     faults: Faults
+    profiles: Container[str] = ()
 
     def drafts(self, spec: ChannelSpec, facility: Facility) -> Iterator[Draft]:
         """Return the drafts of one channel as written: its own first, then its template's."""
@@ -102,7 +98,7 @@ class Resolver:
         limits = spec.limits if spec.limits is not None else _limits(template)
         checks = {**(template.checks if template else {}), **spec.checks}
         name = spec.name or (template.quantity.name if template else Text("", ""))
-        on_change = _first(spec.on_change, template.on_change if template else None, False)
+        on_change = first(spec.on_change, template.on_change if template else None, False)
         faults = {**(template.faults if template else {}), **spec.faults}
         channel = Channel(
             id=full_id,
@@ -114,14 +110,18 @@ class Resolver:
             sent_as=spec.sent_as,
             on_change=on_change,
             commissioning=bool(spec.commissioning),
-            latching=_first(spec.latching, template.latching if template else None, False),
-            acknowledge_up_to=_first(
+            latching=first(spec.latching, template.latching if template else None, False),
+            acknowledge_up_to=first(
                 spec.acknowledge_up_to, template.acknowledge_up_to if template else None,
                 Grade.NORMAL,
             ),
             source=source_of(limits, spec.source or _source(template, spec.limits)),
+            retention=first(
+                spec.retention, template.retention if template else None, self.templates.retention
+            ),
         )  # fmt: skip
-        channel = self.judged(channel, limits, checks, scope, spec.checks_place)
+        profiles = _profiles(spec, template if spec.limits is None else None)
+        channel = self.judged(channel, (limits, profiles), checks, scope, spec.checks_place)
         return Draft(channel, spec.place, scope, faults, spec.faults, on_change, interval_s)
 
     def derived(
@@ -152,10 +152,14 @@ class Resolver:
             feature=Feature(spec.feature.kind, spec.feature.inputs, parameters),
             commissioning=bool(spec.commissioning),
             latching=bool(spec.latching),
-            acknowledge_up_to=_first(spec.acknowledge_up_to, None, Grade.NORMAL),
+            acknowledge_up_to=first(spec.acknowledge_up_to, None, Grade.NORMAL),
             source=source_of(limits, source),
+            # Not the parent's: what is derived from a waveform is few, and tells most of it.
+            retention=first(spec.retention, self.templates.retention),
         )
-        channel = self.judged(channel, limits, {**checks, **spec.checks}, scope, spec.checks_place)
+        profiles = _profiles(spec, template if limits is own else None)
+        checks = {**checks, **spec.checks}
+        channel = self.judged(channel, (limits, profiles), checks, scope, spec.checks_place)
         interval_s = spec.sample_interval_s
         return Draft(
             channel, spec.place if parent is None else parent.place, scope, spec.faults,
@@ -165,19 +169,27 @@ class Resolver:
     def judged(
         self,
         channel: Channel,
-        limits: tuple[LimitSpec, ...],
+        given: tuple[tuple[LimitSpec, ...], Mapping[str, ProfileSpec]],
         checks: Mapping[str, Any],
         scope: Scope,
         checks_place: Place,
     ) -> Channel:
-        """Return the channel with its limits and checks in numbers."""
+        """Return the channel with its limits, those of profiles, and its checks in numbers."""
+        limits, profiles = given
         problem = id_problem(channel.id)
         if problem:
             self.faults.add(scope.place, problem, "a shorter id")
         numbers = resolve_checks(checks, checks_place, scope)
         resolved = resolve_limits(limits, scope)
         check_reach(resolved, numbers, scope)
-        return replace(channel, limits=resolved, checks=numbers)
+        in_profiles: dict[str, tuple[Limit, ...]] = {}
+        for profile, spec in profiles.items():
+            if spec.limits is None or profile not in self.profiles:
+                continue
+            within = replace(scope, what=f"{scope.what} in the profile {profile}")
+            in_profiles[profile] = resolve_limits(spec.limits, within)
+            check_reach(in_profiles[profile], numbers, within)
+        return replace(channel, limits=resolved, checks=numbers, profile_limits=in_profiles)
 
     def made(
         self, spec: ChannelSpec, template: QuantityTemplate | None
@@ -199,22 +211,27 @@ class Resolver:
                 suffix,
                 replace(
                     merged,
-                    commissioning=_first(merged.commissioning, spec.commissioning, False),
-                    latching=_first(merged.latching, spec.latching, False),
-                    acknowledge_up_to=_first(
+                    commissioning=first(merged.commissioning, spec.commissioning, False),
+                    latching=first(merged.latching, spec.latching, False),
+                    acknowledge_up_to=first(
                         merged.acknowledge_up_to, spec.acknowledge_up_to, Grade.NORMAL
                     ),
                 ),
             )
 
 
-def _first(*values: Any) -> Any:
+def first(*values: Any) -> Any:
     """Return the first value that is given, the last where none is."""
     return next((value for value in values if value is not None), values[-1])
 
 
 def _limits(template: QuantityTemplate | None) -> tuple[LimitSpec, ...]:
     return template.limits if template else ()
+
+
+def _profiles(spec: ChannelSpec, template: QuantityTemplate | None) -> Mapping[str, ProfileSpec]:
+    """Return what is said of profiles; the template's go with its limits."""
+    return {**(template.profile_limits if template else {}), **spec.profile_limits}
 
 
 def _source(template: QuantityTemplate | None, own: tuple[LimitSpec, ...] | None) -> str:
@@ -227,13 +244,17 @@ def _merged(of_template: ChannelSpec, own: ChannelSpec) -> ChannelSpec:
     given = {
         key: getattr(own, key)
         for key in ("name", "sample_interval_s", "limits", "latching", "on_change",
-                    "commissioning", "acknowledge_up_to")
+                    "commissioning", "acknowledge_up_to", "retention")
         if getattr(own, key) is not None
     }  # fmt: skip
     return replace(
         of_template,
         checks={**of_template.checks, **own.checks},
         faults={**of_template.faults, **own.faults},
+        profile_limits={
+            **(of_template.profile_limits if own.limits is None else {}),
+            **own.profile_limits,
+        },
         quantity=own.quantity or of_template.quantity,
         source=own.source or (of_template.source if own.limits is None else ""),
         **given,
@@ -265,97 +286,3 @@ def source_of(limits: tuple[LimitSpec, ...], default: str) -> str:
     if not limits:
         return default
     return "; ".join(dict.fromkeys(spec.source or default or SITE_SOURCE for spec in limits))
-
-
-def wanted_faults(checks: Checks, *, measured: bool, on_change: bool) -> dict[FaultKind, bool]:
-    """Return which kinds of fault a channel can have."""
-    return {
-        FaultKind.RANGE: checks.fail_low is not None or checks.fail_high is not None,
-        FaultKind.STUCK: checks.flat_s is not None,
-        FaultKind.NOISE: checks.spike is not None or checks.rate_per_s is not None,
-        FaultKind.CLOCK: measured,
-        FaultKind.SILENT: measured and not on_change,
-    }
-
-
-_WANTS = {
-    FaultKind.RANGE: "a fail range (checks: fail_low, fail_high)",
-    FaultKind.STUCK: "checks: flat_s",
-    FaultKind.NOISE: "checks: spike or rate_per_s",
-    FaultKind.CLOCK: "a measured channel",
-    FaultKind.SILENT: "a measured channel that does not report on change",
-}
-
-
-def fault_channels(draft: Draft, templates: Templates) -> Iterator[Channel]:
-    """Return the channels of a channel's instrument faults."""
-    channel = draft.channel
-    wanted = wanted_faults(
-        channel.checks, measured=channel.gateway is not None, on_change=channel.on_change
-    )
-    for kind, possible in wanted.items():
-        own = draft.faults.get(kind.value)
-        template = templates.faults.get(kind.value)
-        asked = draft.asked.get(kind.value)
-        if not possible and asked is not None and asked.on:
-            message = f"`{kind.value}` of {draft.scope.what} needs {_WANTS[kind]}"
-            draft.scope.faults.add(asked.place, message)
-        if not possible or template is None or (own is not None and not own.on):
-            continue
-        reports_on_change = kind in (FaultKind.SILENT, FaultKind.CLOCK) or channel.on_change
-        yield replace(
-            _fault_channel(template, own, draft.scope, channel.name),
-            id=f"{channel.id}:{kind.value}",
-            facility=channel.facility,
-            sample_interval_s=channel.sample_interval_s,
-            fault=kind,
-            fault_of=channel.id,
-            on_change=reports_on_change,
-            commissioning=channel.commissioning,
-        )
-
-
-def _fault_channel(
-    template: FaultTemplate, own: FaultSpec | None, scope: Scope, name: Text
-) -> Channel:
-    spec = template.spec
-    own_limits = own.limits if own is not None else None
-    limits = own_limits if own_limits is not None else (spec.limits or ())
-    own_source = own.source if own is not None else ""
-    default = own_source or (spec.source if own_limits is None else "")
-    return Channel(
-        id="",
-        facility="",
-        name=Text(f"{name.zh} · {template.name.zh}", f"{name.en} · {template.name.en}"),
-        quantity=template.quantity.id,
-        sample_interval_s=1.0,
-        limits=resolve_limits(limits, scope),
-        latching=_first(own.latching if own else None, spec.latching, False),
-        acknowledge_up_to=_first(
-            own.acknowledge_up_to if own else None, spec.acknowledge_up_to, Grade.NORMAL
-        ),
-        source=source_of(limits, default),
-    )
-
-
-def gateway_channels(
-    gateway: Gateway,
-    interval_s: float,
-    specs: Mapping[str, FaultSpec],
-    scope: Scope,
-    templates: Templates,
-) -> Iterator[Channel]:
-    """Return the channels of a gateway's own faults, but for those the site has turned off."""
-    for name, kind in GATEWAY_FAULTS.items():
-        template, own = templates.faults.get(name), specs.get(kind.value)
-        if template is None or (own is not None and not own.on):
-            continue
-        yield replace(
-            _fault_channel(template, own, scope, gateway.name),
-            id=f"gateway/{gateway.id}:{kind.value}",
-            facility=gateway.facility,
-            sample_interval_s=interval_s,
-            gateway=gateway.id,
-            fault=kind,
-            on_change=True,
-        )

@@ -1,28 +1,30 @@
 """Revisions of the catalogue: numbered from 1, and never changed once saved."""
 
-import gc
+import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
 from sqlalchemy import Row, Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.catalogue import Catalogue
 from storage import tables
 from storage.adoptions import keep_adoption
+from storage.catalogue.packing import decode_catalogue, encode_catalogue
 from storage.catalogue.sites import Adoption
+from storage.commissioning import Word, keep_words
 from storage.encoding import clean, from_row
-from storage.state import StateEngine
+from storage.state import StateEngine, upsert
 
 KEPT_IN_MEMORY = 4
 
 _rows = tables.catalogue_revisions
 _progress = tables.progress
-_decoder = msgspec.json.Decoder(Catalogue)
+_imports = tables.catalogue_imports
+_FACTS = ("at_ns", "author", "note", "digest", "channels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +36,26 @@ class Revision:
     author: str
     note: str
     digest: str
+    channels: int | None = None
 
 
-def encode_catalogue(catalogue: Catalogue) -> bytes:
-    """Return the catalogue as JSON that reads back equal.
+class OutdatedError(Exception):
+    """Another revision was saved meanwhile: what was made of the one before must be made again."""
 
-    Raises ``ValueError`` where it would not, since what judges must be what was saved: for a number
-    that is not finite, or an attribute that JSON does not have, such as a date.
+
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What is kept together with a revision, in the same transaction.
+
+    ``files`` names the set of files that was imported, with the revision's digest.
     """
-    try:
-        document = msgspec.json.encode(catalogue)
-        same = decode_catalogue(document) == catalogue
-    except (TypeError, UnicodeEncodeError, msgspec.MsgspecError) as error:
-        raise ValueError(f"the catalogue cannot be stored: {error}") from error
-    if not same:
-        raise ValueError(
-            "the catalogue cannot be stored: an attribute or a number of it reads back otherwise"
-        )
-    return document
+
+    adoption: Adoption | None = None
+    words: Sequence[Word] = ()
+    files: str = ""
 
 
-def decode_catalogue(document: bytes) -> Catalogue:
-    """Return the catalogue that ``encode_catalogue`` made ``document`` of.
-
-    The cycle collector is held off meanwhile: it would go through a million new objects again and
-    again, find nothing, and take two thirds of the time.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return _decoder.decode(document)
-    finally:
-        if was_enabled:
-            gc.enable()
+_NOTHING = Besides()
 
 
 class CatalogueStore:
@@ -79,37 +68,51 @@ class CatalogueStore:
 
     async def save(
         self,
-        catalogue: Catalogue,
+        catalogue: Catalogue | bytes,
         author: str,
         at_ns: int,
         note: str,
         digest: str,
         *,
-        adoption: Adoption | None = None,
+        besides: Besides = _NOTHING,
+        follows: int | None = None,
+        channels: int | None = None,
     ) -> int:
-        """Save the catalogue under the next revision number, and return that.
+        """Save a catalogue, or what ``encode_catalogue`` made of one; return its new number.
 
-        The number the catalogue carries is replaced. An ``adoption`` that made it is kept in the same
-        transaction. Raises ``ValueError`` where it cannot be stored.
+        The number that it carries is of no matter; ``channels`` is how many the bytes hold. Raises ``ValueError`` where it cannot be stored,
+        ``OutdatedError`` where it was made of revision ``follows`` and that is not the newest.
         """
-        encode_catalogue(catalogue)
+        if isinstance(catalogue, Catalogue):
+            document = await asyncio.to_thread(encode_catalogue, catalogue)
+            count: int | None = len(catalogue.channels)
+        else:
+            document, count = catalogue, channels
         row = {"author": clean(author), "at_ns": at_ns, "note": clean(note), "digest": digest}
+        whole = {**row, "document": document, "channels": count}
 
-        async def insert_both(connection: AsyncConnection) -> Catalogue:
-            if adoption is not None:
-                await keep_adoption(connection, adoption)
-            return await _insert(connection, catalogue, row)
+        async def insert_all(connection: AsyncConnection) -> int:
+            if besides.adoption is not None:
+                await keep_adoption(connection, besides.adoption)
+            await keep_words(connection, besides.words)
+            if besides.files:
+                await upsert(connection, _imports, [{"files": besides.files, "digest": digest}])
+            return await _insert(connection, whole, follows)
 
-        numbered = await self._engine.write(insert_both)
-        self._remember(numbered)
-        return numbered.revision
+        number = await self._engine.write(insert_all)
+        if isinstance(catalogue, Catalogue):
+            self._remember(
+                await asyncio.to_thread(self._shared, replace(catalogue, revision=number))
+            )
+        return number
 
     async def catalogue(self, revision: int) -> Catalogue:
         """Return one revision; raises ``KeyError`` where there is none of this number."""
         recent = self._recall(revision)
         if recent is not None:
             return recent
-        return self._decode(revision, await self._engine.fetch(_select(revision)))
+        found = await self._engine.fetch(_select(revision))
+        return await asyncio.to_thread(self._decode, revision, found)
 
     def load(self, revision: int) -> Catalogue:
         """Do as ``catalogue``, for a caller in a thread outside the event loop: it may block."""
@@ -129,18 +132,39 @@ class CatalogueStore:
         found = await self._engine.fetch(newest)
         return str(found[0].digest) if found else None
 
-    async def revisions(self) -> list[Revision]:
-        """Return all revisions, newest first, without their catalogues."""
-        columns = (_rows.c.revision, _rows.c.at_ns, _rows.c.author, _rows.c.note, _rows.c.digest)
-        found = await self._engine.fetch(select(*columns).order_by(_rows.c.revision.desc()))
-        return [from_row(row, Revision) for row in found]
+    async def is_imported(self, files: str, digest: str) -> bool:
+        """Return whether a set of files was imported with these contents, and none of it since.
+
+        The same contents under another name count, too: a folder may have moved. A database from
+        before sets were kept knows the newest revision's digest only.
+        """
+        known = await self._engine.fetch(select(_imports))
+        if not known:
+            return await self.digest_of_latest() == digest
+        own = {row.files: row.digest for row in known}
+        return own[files] == digest if files in own else digest in own.values()
+
+    async def revisions(self, before: int | None = None, limit: int = 1_000) -> list[Revision]:
+        """Return revisions below ``before``, newest first, without their catalogues."""
+        columns = [_rows.c[name] for name in ("revision", *_FACTS)]
+        wanted = select(*columns).order_by(_rows.c.revision.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(_rows.c.revision < before)
+        return [from_row(row, Revision) for row in await self._engine.fetch(wanted)]
 
     def _decode(self, revision: int, found: Sequence[Row[Any]]) -> Catalogue:
         if not found:
             raise KeyError(f"no catalogue revision {revision}")
-        catalogue = decode_catalogue(found[0].document)
+        decoded = replace(decode_catalogue(found[0].document), revision=revision)
+        catalogue = self._shared(decoded)
         self._remember(catalogue)
         return catalogue
+
+    def _shared(self, catalogue: Catalogue) -> Catalogue:
+        """Return the catalogue made of the channels of the one before, as far as they are equal."""
+        with self._recent_lock:
+            newest = next(reversed(self._recent.values()), None)
+        return catalogue if newest is None else catalogue.sharing(newest)
 
     def _recall(self, revision: int) -> Catalogue | None:
         with self._recent_lock:
@@ -158,14 +182,11 @@ def _select(revision: int) -> Select[Any]:
     return select(_rows.c.document).where(_rows.c.revision == revision)
 
 
-async def _insert(
-    connection: AsyncConnection, catalogue: Catalogue, row: dict[str, Any]
-) -> Catalogue:
+async def _insert(connection: AsyncConnection, row: dict[str, Any], follows: int | None) -> int:
     # Holds other writers off until the number is taken; on SQLite the write lock does already.
     await connection.execute(select(_progress.c.seq).with_for_update())
-    newest = await connection.execute(select(func.max(_rows.c.revision)))
-    numbered = replace(catalogue, revision=int(newest.scalar_one() or 0) + 1)
-    document = msgspec.json.encode(numbered)
-    whole = {**row, "revision": numbered.revision, "document": document}
-    await connection.execute(insert(_rows), whole)
-    return numbered
+    newest = int((await connection.execute(select(func.max(_rows.c.revision)))).scalar_one() or 0)
+    if follows is not None and newest != follows:
+        raise OutdatedError(f"revision {newest} was saved meanwhile")
+    await connection.execute(insert(_rows), {**row, "revision": newest + 1})
+    return newest + 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from domain.catalogue import Facility, Gateway, Text
+from domain.catalogue import NORMAL_PROFILE, Facility, Gateway, Profile, Text
 from storage.catalogue.document import Branch, Faults, Place, plain, shorten
 from storage.catalogue.section import (
     SENT_AS_LENGTH_MAX,
@@ -17,14 +17,15 @@ from storage.catalogue.specs import (
     FROM_TEMPLATE,
     ChannelSpec,
     FaultSpec,
+    ProfileSpec,
     read_channel,
     read_fault_specs,
     read_overrides,
     unknown,
 )
-from storage.catalogue.templates import Templates
+from storage.catalogue.templates import SITE, Templates
 
-_DOCUMENT_KEYS = ("name", "gateways", "facilities", "quantities", "kinds")
+_DOCUMENT_KEYS = ("name", "profiles", "gateways", "facilities", "quantities", "kinds")
 _GATEWAY_KEYS = ("id", "district", "facility", "name", "zone", "upload_interval_s", "faults")
 _FACILITY_KEYS = ("id", "kind", "name", "district", "location", "attributes", "channels")
 _SITE_CHANNEL_KEYS = ("id", "gateway", "sent_as", "features", *CHANNEL_KEYS)
@@ -75,6 +76,7 @@ class Site:
     """What the documents say, as far as it could be read."""
 
     name: Text | None = None
+    profiles: dict[str, Profile] = field(default_factory=dict)
     facilities: dict[str, Facility] = field(default_factory=dict)
     facility_places: dict[str, Place] = field(default_factory=dict)
     gateways: dict[str, Gateway] = field(default_factory=dict)
@@ -92,10 +94,24 @@ def add_site(site: Site, branch: Branch, templates: Templates, faults: Faults) -
         if site.name is not None and site.name != name:
             section.fault("name", "another document gives another name", "keep one")
         site.name = site.name or name
+    for inner in section.branches("profiles"):
+        _add_profile(site, inner, faults)
     for inner in section.branches("gateways"):
         _add_gateway(site, inner, faults)
     for inner in section.branches("facilities"):
         _add_facility(site, inner, templates, faults)
+
+
+def _add_profile(site: Site, branch: Branch, faults: Faults) -> None:
+    section = Section(branch, faults, "a profile", ("id", "name"))
+    profile = section.identifier("id", slash=False)
+    name = section.names("name", Text(profile, profile))
+    if profile == NORMAL_PROFILE:
+        section.fault("id", "`normal` is the name of no profile", "give it another id")
+    elif profile in site.profiles and site.profiles[profile] != Profile(profile, name):
+        section.fault("id", f"the profile `{profile}` stands elsewhere with another name")
+    elif profile:
+        site.profiles[profile] = Profile(profile, name)
 
 
 def _add_gateway(site: Site, branch: Branch, faults: Faults) -> None:
@@ -216,6 +232,25 @@ def check_gateways(site: Site, faults: Faults) -> None:
         if gateway.facility and gateway.facility not in site.facilities:
             place = site.gateway_places[gateway.id]
             unknown(faults, place, "facility", gateway.facility, list(site.facilities))
+
+
+def check_profiles(site: Site, templates: Templates, faults: Faults) -> None:
+    """Note limits for profiles that the site does not list; templates may know more of them."""
+    said: list[Mapping[str, ProfileSpec]] = []
+    for _, spec in site.channels:
+        said.append(spec.profile_limits)
+        said += [one.profile_limits for one in spec.features.values() if one is not None]
+    for (owner, _), template in templates.quantities.items():
+        if owner == SITE:
+            said.append(template.profile_limits)
+            said += [one.profile_limits for one in template.features.values()]
+    files = {
+        place.file for place in (*site.facility_places.values(), *site.gateway_places.values())
+    }
+    for specs in said:
+        for profile, own in specs.items():
+            if profile not in site.profiles and own.place.file in files:
+                unknown(faults, own.place, "profile", profile, list(site.profiles))
 
 
 def check_channels(site: Site, faults: Faults) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.catalogue import Text
+from domain.catalogue import Retention, Text
 from domain.grade import FaultKind, Grade, Side
 from storage.catalogue.document import Branch, Faults, Items, Place, plain, shorten
+from storage.catalogue.keeping import read_retention
 from storage.catalogue.section import Amount, Section, suggest
 
 HISTORY_MAX = 64  # readings that N-of-M looks back on
@@ -21,7 +22,7 @@ LIMIT_KEYS = (
 POLICY_KEYS = ("latching", "on_change", "commissioning", "acknowledge_up_to")
 CHANNEL_KEYS = (
     "name", "quantity", "sample_interval_s", "parameters", "limits", "checks", "faults", "feature",
-    "source", *POLICY_KEYS,
+    "source", "retention", "profile_limits", *POLICY_KEYS,
 )  # fmt: skip
 FAULT_KEYS = ("limits", "source", "latching", "acknowledge_up_to")
 FROM_TEMPLATE = "template"  # `limits: template` on a derived channel takes its quantity's
@@ -41,6 +42,14 @@ class LimitSpec:
     n: int
     m: int
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSpec:
+    """What a channel says of a profile: the limits in it; ``None`` leaves them as they are."""
+
+    place: Place
+    limits: tuple[LimitSpec, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +99,29 @@ class ChannelSpec:
     on_change: bool | None = None
     commissioning: bool | None = None
     acknowledge_up_to: Grade | None = None
+    retention: Retention | None = None
     gateway: str = ""
     sent_as: str = ""
     features: Mapping[str, "ChannelSpec | None"] = field(default_factory=dict)
+    profile_limits: Mapping[str, ProfileSpec] = field(default_factory=dict)
+
+
+def read_profile_limits(section: Section) -> dict[str, ProfileSpec]:
+    """Return what stands under ``profile_limits``, by profile; ``off`` leaves the limits alone."""
+    branch = section.mapping("profile_limits")
+    inner = Section(branch, section.faults, f"profile_limits of {section.what}", branch.keys())
+    specs: dict[str, ProfileSpec] = {}
+    for profile, value in branch.items():
+        place = branch.place_of(profile)
+        if value in (False, "off", "no"):
+            specs[profile] = ProfileSpec(place, None)
+        elif isinstance(value, Items):
+            inner.what = f"{section.what} in the profile {shorten(profile)}"
+            specs[profile] = ProfileSpec(place, read_limits(inner, profile))
+        else:
+            message = f"`{shorten(profile)}` of {section.what} must be a list of limits, or off"
+            section.faults.add(place, message, "[] for no limits in this profile")
+    return specs
 
 
 def read_limits(section: Section, key: str = "limits") -> tuple[LimitSpec, ...] | None:
@@ -267,6 +296,8 @@ def read_channel(section: Section, channel_id: str) -> ChannelSpec:
         on_change=section.flag("on_change"),
         commissioning=section.flag("commissioning"),
         acknowledge_up_to=_acknowledge(section),
+        retention=read_retention(section),
+        profile_limits=read_profile_limits(section),
     )
 
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from domain.catalogue import FacilityKind, Quantity, Text
+from domain.catalogue import FacilityKind, Quantity, Retention, Text
 from domain.grade import FaultKind, Grade
 from storage.catalogue.document import Branch, Faults, Place, parse_document, read_bytes, shorten
+from storage.catalogue.keeping import read_retention
 from storage.catalogue.section import Amount, Section, id_problem
 from storage.catalogue.specs import (
     CHANNEL_KEYS,
     ChannelSpec,
     FaultSpec,
     LimitSpec,
+    ProfileSpec,
     fault_kinds,
     read_channel,
     read_checks,
@@ -25,6 +27,7 @@ from storage.catalogue.specs import (
     read_fault_specs,
     read_limits,
     read_parameter,
+    read_profile_limits,
 )
 from storage.catalogue.units import is_unit
 
@@ -34,7 +37,8 @@ COMMON = ""
 
 _QUANTITY_KEYS = (
     "name", "unit", "symbol", "source", "sample_interval_s", "parameters", "checks", "faults",
-    "limits", "features", "latching", "on_change", "acknowledge_up_to",
+    "limits", "profile_limits", "features", "latching", "on_change", "acknowledge_up_to",
+    "retention",
 )  # fmt: skip
 _PARAMETER_KEYS = ("required", "optional", "default", "note")
 
@@ -68,6 +72,8 @@ class QuantityTemplate:
     latching: bool = False
     on_change: bool = False
     acknowledge_up_to: Grade = Grade.NORMAL
+    retention: Retention | None = None
+    profile_limits: Mapping[str, ProfileSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +87,15 @@ class FaultTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """All templates, by (kind of facility, quantity)."""
+    """All templates, by (kind of facility, quantity).
+
+    ``retention`` is that of channels of which nothing else is said.
+    """
 
     kinds: Mapping[str, FacilityKind]
     quantities: Mapping[tuple[str, str], QuantityTemplate]
     faults: Mapping[str, FaultTemplate]
+    retention: Retention = field(default_factory=Retention)
 
     def find(self, kind: str, quantity: str) -> QuantityTemplate | None:
         """Return the site's template of a quantity, else the kind's, else the common one."""
@@ -123,7 +133,7 @@ def read_templates(folder: Path, faults: Faults) -> Templates:
     builder = _Builder(faults)
     for branch in sorted(branches, key=lambda branch: "kind" in branch):  # the common ones first
         builder.add(branch)
-    return Templates(builder.kinds, builder.quantities, builder.faults_by_kind)
+    return builder.built()
 
 
 def with_site(templates: Templates, branches: list[Branch], faults: Faults) -> Templates:
@@ -131,7 +141,7 @@ def with_site(templates: Templates, branches: list[Branch], faults: Faults) -> T
     builder = _Builder(faults, templates)
     for branch in branches:
         builder.add_site(branch)
-    return Templates(builder.kinds, builder.quantities, builder.faults_by_kind)
+    return builder.built()
 
 
 class _Builder:
@@ -140,13 +150,18 @@ class _Builder:
         self.kinds = dict(base.kinds) if base else {}
         self.quantities = dict(base.quantities) if base else {}
         self.faults_by_kind = dict(base.faults) if base else {}
+        self.retention = base.retention if base else Retention()
         self.by_id: dict[str, QuantityTemplate] = {}
         for template in self.quantities.values():
             self.by_id.setdefault(template.quantity.id, template)
 
+    def built(self) -> Templates:
+        return Templates(self.kinds, self.quantities, self.faults_by_kind, self.retention)
+
     def add(self, branch: Branch) -> None:
-        keys = ("kind", "quantities", "faults")
+        keys = ("kind", "quantities", "faults", "retention")
         section = Section(branch, self.faults, "a template file", keys)
+        self.retention = read_retention(section) or self.retention
         kind = self.kind(section.mapping("kind")) if section.has("kind") else COMMON
         section.each("quantities", lambda name, inner: self.quantity(kind, name, inner))
         section.each("faults", self.fault)
@@ -217,12 +232,18 @@ class _Builder:
             checks=checks,
             faults={**base.faults, **read_fault_specs(section, fault_kinds())},
             limits=base.limits if limits is None else limits,
+            profile_limits={
+                # Those of the base go with its limits: beside others they could be the looser ones.
+                **(base.profile_limits if limits is None else {}),
+                **read_profile_limits(section),
+            },
             features={**base.features, **self.features(section)},
             latching=base.latching if latching is None else latching,
             on_change=base.on_change if on_change is None else on_change,
             acknowledge_up_to=section.grade(
                 "acknowledge_up_to", base.acknowledge_up_to, normal=True
             ),
+            retention=read_retention(section) or base.retention,
         )
 
     def parameters(self, section: Section) -> dict[str, ParameterSpec]:

@@ -28,15 +28,16 @@ class JournalRetired(JournalError):  # noqa: N818  it says what became of the ro
 class JournalDamaged(JournalError):  # noqa: N818  likewise
     """Rows that were durable cannot be read back: a flipped bit, or a file gone.
 
-    ``offset`` is where in ``file`` the damage begins, ``first_lost_seq`` the first row that cannot
-    be read, ``next_seq`` the first good row behind it (``None`` where none was found).
+    ``file`` is a path, or a place in a database; ``offset`` is where in it the damage begins,
+    ``first_lost_seq`` the first row that cannot be read, ``next_seq`` the first good row behind it
+    (``None`` where none was found).
     """
 
     def __init__(
-        self, file: Path, offset: int, what: str, first_lost_seq: int, next_seq: int | None
+        self, file: Path | str, offset: int, what: str, first_lost_seq: int, next_seq: int | None
     ) -> None:
         lost = f"from row {first_lost_seq} on"
-        remedy = "Restore the file from a copy"
+        remedy = "Restore it from a copy"
         if next_seq is not None:
             lost = f"rows {first_lost_seq} to {next_seq - 1}"
             remedy += f", or go on without them by reading after row {next_seq - 1}"
@@ -48,3 +49,12 @@ class JournalDamaged(JournalError):  # noqa: N818  likewise
         self.offset = offset
         self.first_lost_seq = first_lost_seq
         self.next_seq = next_seq
+
+
+def ahead(seq: int, last_seq: int) -> JournalError:
+    """Return the error for a row that the journal does not have yet."""
+    return JournalError(
+        f"asked for row {seq}, but the journal ends at {last_seq}: it is not the journal that this "
+        "reader read before. Restore the journal that belongs to it, or start it from the beginning.",
+        permanent=True,
+    )

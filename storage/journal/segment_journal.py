@@ -13,7 +13,7 @@ from domain.journal import Record, Rows
 from storage.journal import codec
 from storage.journal.cursors import Cursors
 from storage.journal.disk import Disk
-from storage.journal.errors import JournalError
+from storage.journal.errors import JournalError, ahead
 from storage.journal.recovery import recover
 from storage.journal.segments import Position, Segments
 from storage.journal.tail import Tail
@@ -188,7 +188,7 @@ class SegmentJournal:
         """
         position: Position | None = None
         if after_seq > self.last_seq:
-            raise _ahead(after_seq, self.last_seq)
+            raise ahead(after_seq, self.last_seq)
         while not self._closed:
             grown = self._grown
             if after_seq >= self.last_seq:
@@ -204,7 +204,7 @@ class SegmentJournal:
     def read_span(self, after_seq: int, last_seq: int) -> Iterator[Rows]:
         """Return the rows after ``after_seq`` up to ``last_seq``, which must be there; blocks."""
         if last_seq > self.last_seq:
-            raise _ahead(last_seq, self.last_seq)
+            raise ahead(last_seq, self.last_seq)
         position: Position | None = None
         while after_seq < last_seq:
             rows, position = self._segments.read(after_seq, position, last_seq)
@@ -225,6 +225,17 @@ class SegmentJournal:
     def forget(self, consumer: str) -> None:
         """Keep nothing for ``consumer`` any more."""
         self._cursors.set(consumer, None)
+
+    def shrink(self) -> None:
+        """Retire, once and soon, the files that no consumer needs: room is short."""
+        self._writer.shrink()
+
+    def files(self) -> tuple[list[tuple[Path, int]], int]:
+        """Return the segment files with how far each is durable, and the last row in them.
+
+        All but the last never change any more.
+        """
+        return self._segments.files()
 
     def stats(self) -> JournalStats:
         """Return the journal's size; ``oldest_age_s`` is the age of the oldest file."""
@@ -249,14 +260,6 @@ class SegmentJournal:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _ahead(seq: int, last_seq: int) -> JournalError:
-    return JournalError(
-        f"asked for row {seq}, but the journal ends at {last_seq}: it is not the journal that this "
-        "reader read before. Restore the journal that belongs to it, or start it from the beginning.",
-        permanent=True,
-    )
 
 
 def _lock_folder(folder: Path) -> int:

@@ -89,6 +89,12 @@ class Segments:
         with self._lock:
             return list(self._segments)
 
+    def files(self) -> tuple[list[tuple[Path, int]], int]:
+        """Return the files with how far each is durable, and the last row in them."""
+        with self._lock:
+            files = [(segment.path, segment.bytes_durable) for segment in self._segments]
+            return files, self._last_seq
+
     def grow(self, bytes_durable: int, last_seq: int) -> None:
         """Say that the last segment is now durable up to here."""
         with self._lock:

@@ -84,6 +84,7 @@ class Writer:
         self._waiting: deque[Pending] = deque()
         self._woken = threading.Condition()
         self._closing = False
+        self._shrinking = False
         self._retained_s = self._saved_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
 
@@ -103,6 +104,12 @@ class Writer:
             if self._closing:
                 raise JournalError("the journal is closed", permanent=True)
             self._waiting.append(pending)
+            self._woken.notify()
+
+    def shrink(self) -> None:
+        """Retire, once and soon, everything that no consumer needs, whatever the bounds say."""
+        with self._woken:
+            self._shrinking = True
             self._woken.notify()
 
     def close(self) -> None:
@@ -133,7 +140,7 @@ class Writer:
         if group:
             self._commit(group)
         now_s = time.monotonic()
-        if now_s - self._retained_s >= self._bounds.retain_each_s:
+        if self._shrinking or now_s - self._retained_s >= self._bounds.retain_each_s:
             self._retire()
         if self._cursors.changed and (self._closing or now_s - self._saved_s >= 1.0):
             self._cursors.save()
@@ -142,7 +149,7 @@ class Writer:
 
     def _take(self) -> list[Pending]:
         with self._woken:
-            if not self._waiting and not self._closing:
+            if not self._waiting and not self._closing and not self._shrinking:
                 # A second without an append, or between two saves, costs nothing to wake for.
                 self._woken.wait(1.0)
             group: list[Pending] = []
@@ -253,6 +260,8 @@ class Writer:
         Without a single registered consumer nothing is retired: somebody may be yet to come.
         """
         self._retained_s = time.monotonic()
+        retain_bytes = 0 if self._shrinking else self._bounds.retain_bytes
+        self._shrinking = False
         floor = self._cursors.floor()
         if floor is None:
             return
@@ -260,7 +269,7 @@ class Writer:
         total = sum(segment.bytes_durable for segment in listed)
         oldest_ns = self._clock() - round(self._bounds.retain_age_s * NS_PER_S)
         for segment, following in pairwise(listed):
-            beyond = total > self._bounds.retain_bytes or following.created_ns < oldest_ns
+            beyond = total > retain_bytes or following.created_ns < oldest_ns
             if not beyond or following.first_seq - 1 > floor:
                 break
             total -= segment.bytes_durable

@@ -1,6 +1,6 @@
 """What makes the state of a channel its own."""
 
-from analytics.state import sign
+from analytics.house import sign
 from domain.catalogue import Catalogue, Channel, Facility, Feature, Gateway, Text
 
 NAME = Text("测点", "channel")

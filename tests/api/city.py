@@ -8,6 +8,7 @@ from domain.catalogue import (
     Feature,
     Gateway,
     Limit,
+    Profile,
     Quantity,
     Text,
 )
@@ -136,6 +137,7 @@ def city() -> Catalogue:
         facilities=tuple(facilities),
         gateways=tuple(gateways),
         channels=tuple(channels),
+        profiles=(Profile("flood-season", Text("汛期", "Flood season")),),
     )
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from api.ports import AdoptRequest, AlarmFilter, Check, Ports, Refused, Written
+from api.ports_catalogue import Differences, FaultyDocuments
 from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Transition, TransitionKind, derive_id
 from domain.catalogue import Catalogue, Channel, Text
 from domain.grade import Condition, Grade
+from domain.profiles import ActiveProfile, ProfileChange, facilities_of
 from domain.readings import Evidence, Latest
 from domain.time import NS_PER_S, parse_rfc3339
 from tests.api.city import city
@@ -185,6 +187,7 @@ class MemoryLive:
     active: Catalogue = field(default_factory=city)
     newest: dict[str, Latest] = field(default_factory=dict)
     present_ns: int = NOW_NS
+    active_profiles: dict[str, ActiveProfile] = field(default_factory=dict)
 
     def catalogue(self) -> Catalogue:
         return self.active
@@ -195,6 +198,9 @@ class MemoryLive:
 
     def open_alarms(self) -> Sequence[Alarm]:
         return [alarm for alarm in self.store.by_id.values() if not alarm.ended]
+
+    def profiles(self) -> Mapping[str, ActiveProfile]:
+        return self.active_profiles
 
     def now_ns(self) -> int:
         return self.present_ns
@@ -220,6 +226,8 @@ class MemoryCommands:
     live: MemoryLive
 
     async def submit(self, verb: str, arguments: dict[str, Any], author: str) -> CommandResult:
+        if verb == "profile":
+            return self._profile(arguments, author)
         alarm = self.store.by_id.get(arguments["alarm_id"])
         if alarm is None:
             return CommandResult("c", 404, "there is no such alarm")
@@ -238,6 +246,96 @@ class MemoryCommands:
         )
         self.stream.publish(written)
         return CommandResult("c", 200, alarm=after)
+
+    def _profile(self, arguments: dict[str, Any], author: str) -> CommandResult:
+        try:
+            facilities = facilities_of(arguments["scope"], self.live.active)
+        except LookupError as error:
+            return CommandResult("c", 404, str(error.args[0]))
+        for facility in facilities:
+            self.live.active_profiles[facility] = ActiveProfile(
+                arguments["profile"], NOW_NS, author, arguments["reason"], arguments.get("until_ns")
+            )
+        return CommandResult("c", 200)
+
+
+@dataclass(frozen=True)
+class MemoryRevision:
+    revision: int
+    at_ns: int
+    author: str
+    note: str
+    channels: int | None
+
+
+@dataclass(frozen=True)
+class MemoryFault:
+    file: str
+    line: int
+    message: str
+    remedy: str
+
+
+NO_DIFFERENCES = Differences([], [], [], [], [], [], {}, [], [])
+
+
+@dataclass
+class MemoryRevisions:
+    live: MemoryLive
+    kept: dict[int, MemoryRevision] = field(default_factory=dict)
+    documents: list[bytes] = field(default_factory=list)
+    found: Differences = NO_DIFFERENCES
+
+    def __post_init__(self) -> None:
+        self._keep("admin", "first", self.live.active)
+
+    def _keep(self, author: str, note: str, catalogue: Catalogue) -> int:
+        number = catalogue.revision
+        self.kept[number] = MemoryRevision(number, NOW_NS, author, note, len(catalogue.channels))
+        self.live.active = catalogue
+        return number
+
+    def _next(self, **changes: Any) -> Catalogue:
+        return replace(self.live.active, revision=max(self.kept) + 1, **changes)
+
+    async def revisions(self, before: int | None, limit: int) -> list[MemoryRevision]:
+        wanted = [
+            self.kept[n] for n in sorted(self.kept, reverse=True) if before is None or n < before
+        ]
+        return wanted[:limit]
+
+    async def compare(self, revision: int, against: int | None) -> Differences:
+        return self.found
+
+    async def preview(self, document: bytes) -> Differences:
+        if b"bad" in document:
+            raise FaultyDocuments(
+                [MemoryFault("document", 3, "no kind `bad`", "write a good one")] * 2
+            )
+        return self.found
+
+    async def submit(self, document: bytes, author: str, note: str) -> int:
+        await self.preview(document)
+        self.documents.append(document)
+        return self._keep(author, note, self._next())
+
+    async def activate_again(self, revision: int, author: str) -> int:
+        return self._keep(author, f"revision {revision} again", self._next())
+
+    async def commission(self, channels: Sequence[str], *, on: bool, author: str) -> int:
+        changed = tuple(
+            replace(one, commissioning=on) if one.id in channels else one
+            for one in self.live.active.channels
+        )
+        return self._keep(author, "commissioning", self._next(channels=changed))
+
+
+@dataclass
+class MemoryProfileLog:
+    changes: list[ProfileChange] = field(default_factory=list)
+
+    async def profile_changes(self, limit: int = 100) -> Sequence[ProfileChange]:
+        return self.changes[::-1][:limit]
 
 
 @dataclass
@@ -431,11 +529,14 @@ class Memory:
     live: MemoryLive = field(init=False)
     commands: MemoryCommands = field(init=False)
     adoption: MemoryAdoption = field(init=False)
+    revisions: MemoryRevisions = field(init=False)
+    profile_log: MemoryProfileLog = field(default_factory=MemoryProfileLog)
 
     def __post_init__(self) -> None:
         self.live = MemoryLive(self.store)
         self.commands = MemoryCommands(self.store, self.stream, self.live)
         self.adoption = MemoryAdoption(self.store, self.live)
+        self.revisions = MemoryRevisions(self.live)
 
     def ports(self) -> Ports:
         return Ports(
@@ -451,6 +552,8 @@ class Memory:
             intake=self.intake,
             audit=self.audit,
             alarm_text=text_of,
+            revisions=self.revisions,
+            profile_log=self.profile_log,
         )
 
     def raise_alarm(

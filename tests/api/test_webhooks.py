@@ -101,6 +101,13 @@ async def test_dead_letters_are_listed_with_their_alarm_and_sent_again(webhooks,
     assert (await client.post(path, headers=ADMIN)).status_code == 404
 
 
+async def test_what_is_done_to_webhooks_is_in_the_audit(memory, webhooks, client):
+    await client.post(f"{V1}/city/dead-letters/n-1/redeliver", headers=ADMIN)
+    await client.post(f"{V1}/city/test", headers=ADMIN)
+    acts = [(act.author, act.action, act.target) for act in memory.audit.acts]
+    assert acts == [("admin", "redeliver", "city/n-1"), ("admin", "test-webhook", "city")]
+
+
 async def test_a_test_says_what_the_endpoint_answered(webhooks, client):
     answer = await client.post(f"{V1}/city/test", headers=ADMIN)
     assert answer.json() == {"delivered": True, "status": 204}

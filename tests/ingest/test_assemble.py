@@ -12,6 +12,7 @@ from domain.journal import Frame
 from domain.readings import FLAG_FUTURE, FLAG_RECEIVED_TIME, Batch
 from domain.time import NS_PER_S
 from ingest import assemble
+from ingest import step as step_module
 from ingest.assemble import OTHER_GATEWAY, SIGHTED_NAMES_MAX, UNKNOWN_GATEWAYS_MAX, Assembler
 from ingest.wire import block, json_values
 
@@ -438,7 +439,7 @@ def nonsense(seconds, number, gateway="gw"):
 
 
 def test_a_flood_of_nonsense_is_counted_whole_and_listed_by_the_second(monkeypatch):
-    monkeypatch.setattr(assemble, "LISTED_PER_S", 5)
+    monkeypatch.setattr(step_module, "LISTED_PER_S", 5)
     frames = [nonsense(n // 50, n) for n in range(100)] + [nonsense(1, 0, "gx")]
     _, ingested = step(*frames)
     assert count(ingested, Unit.FRAMES, Fate.UNDECODABLE, Reason.SYNTAX) == 100
@@ -450,7 +451,7 @@ def test_a_flood_of_nonsense_is_counted_whole_and_listed_by_the_second(monkeypat
 
 
 def test_what_is_listed_in_all_of_a_second_is_bounded_too(monkeypatch):
-    monkeypatch.setattr(assemble, "LISTED_PER_S_IN_ALL", 7)
+    monkeypatch.setattr(step_module, "LISTED_PER_S_IN_ALL", 7)
     _, ingested = step(*[nonsense(0, 0, f"gw-{n}") for n in range(20)])
     assert len(ingested.rejects) == 7
 
@@ -460,7 +461,7 @@ def test_what_is_listed_in_all_of_a_second_is_bounded_too(monkeypatch):
 def test_what_is_listed_does_not_depend_on_the_grouping_nor_on_a_restart(cuts, restart):
     frames = [nonsense(n // 90, n) for n in range(sum(cuts))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assemble, "LISTED_PER_S", 20)
+        patch.setattr(step_module, "LISTED_PER_S", 20)
         _, whole = step(*frames)
         assembler, listed, at = Assembler(CATALOGUE), [], 0
         for number, size in enumerate(cuts):

@@ -14,6 +14,7 @@ from domain.catalogue import Catalogue, Channel, Gateway, Text
 from domain.journal import Frame
 from domain.readings import FLAG_FUTURE
 from domain.time import TIME_NS_MAX
+from ingest import step
 from ingest.assemble import Assembler
 from ingest.wire import DECODERS
 
@@ -57,6 +58,15 @@ BRUSH = [
     b"\xd8\x57", b"\xd8\x50", b"\x1b" + b"\xff" * 8, b"\x3b" + b"\xff" * 8, b"\xfb\x7f\xf8" + bytes(6),
     b"\xf9\x7c\x00", b"\x9f", b"\xbf", b"\x5f", b"\x7f", b"\x9b" + b"\xff" * 8, b"\x81" * 300, b"[" * 3000,
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def all_entries_are_listed():
+    """Every frame here has one received time: what is listed of a second must not be bounded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step, "LISTED_PER_S", 10**9)
+        patch.setattr(step, "LISTED_PER_S_IN_ALL", 10**9)
+        yield
 
 
 def mutate(chance, payload):

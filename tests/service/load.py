@@ -21,8 +21,8 @@ from domain.catalogue import Catalogue
 from domain.grade import Condition
 from domain.journal import CatalogueChange, Frame, Rows
 from domain.time import NS_PER_MS, NS_PER_S
-from service.catalogues import feature_faults
 from service.evaluator import Evaluator
+from service.importing import feature_faults
 from service.settings import ROOT
 from simulators.feed import Message
 from simulators.payload import encode_block, encode_json

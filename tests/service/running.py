@@ -179,6 +179,12 @@ class Service:
                 stderr=log,
             )
 
+    def is_live(self) -> bool:
+        try:
+            return self.http.get(f"{self.url}/health/live").status_code == 200
+        except httpx.TransportError:
+            return False
+
     def is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log

@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -193,6 +194,7 @@ def test_a_service_killed_under_load_loses_nothing_and_says_nothing_twice(
             assert service.stop() == 0, service.last_words()
     finish(service, publisher, operator, load)
     check(asyncio.run(what_is_left(service.data)), service, operator, load, expected)
+    assert service.log_of_level("error", "critical") == []
 
 
 @pytest.mark.timeout(600)
@@ -203,6 +205,7 @@ def test_an_undisturbed_service_says_what_the_judgement_without_one_says(run, ca
     finish(service, publisher, operator, load)
     left = asyncio.run(what_is_left(service.data))
     check(left, service, operator, load, expected)
+    assert service.log_of_level("error", "critical") == []
     assert left.accounts == expected.accounts  # not even a duplicate
 
 
@@ -232,7 +235,12 @@ def has_taken_all(service, load):
 
 
 async def what_is_left(data):
-    state = await StateEngine.open(f"sqlite:///{data / 'state.db'}")
+    journal = partial(SegmentJournal.open, data / "journal")
+    return await what_is_left_in(f"sqlite:///{data / 'state.db'}", journal, data / "archive")
+
+
+async def what_is_left_in(state_url, open_journal, archive):
+    state = await StateEngine.open(state_url)
     store = AlarmStore(state)
     transitions = []
     while more := await store.transitions(len(transitions), 1000):
@@ -241,8 +249,8 @@ async def what_is_left(data):
     inbox = Counter({item.gateway: item.count for item in (await store.unregistered()).items})
     accounts = Counter(await store.accounts())
     await state.close()
-    archived = read_archive(data / "archive")
-    journal = await SegmentJournal.open(data / "journal")
+    archived = read_archive(archive)
+    journal = await open_journal()
     first_seq = journal.first_seq
     spans = journal.read_span(first_seq - 1, journal.last_seq)
     records = [record for rows in spans for record in rows.records]
@@ -282,7 +290,6 @@ def check(left, service, operator, load, expected):
     check_commands(left, operator)
     check_books(left, load, expected)
     check_journal(left, service, load)
-    assert service.log_of_level("error", "critical") == []
 
 
 def check_archive(left, load, expected):

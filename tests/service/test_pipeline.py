@@ -10,6 +10,7 @@ import pytest
 from domain.journal import Frame, Rows, Tick
 from service.clock import WallClock
 from service.evaluator import Step
+from service.gate import Gate
 from service.pipeline import evaluate, intake
 
 
@@ -58,14 +59,14 @@ class Journal:
 
 async def test_a_frame_is_settled_only_once_the_journal_has_it():
     told: list[str] = []
-    await intake(Source(told), Journal(told=told), WallClock())
+    await intake(Source(told), Journal(told=told), WallClock(), Gate())
     assert told == [f"{what} {n}" for n in range(3) for what in ("kept", "settled")]
 
 
 async def test_nothing_is_settled_that_the_journal_does_not_take():
     told: list[str] = []
     with pytest.raises(OSError, match="no space"):
-        await intake(Source(told), Journal(told=told, full=True), WallClock())
+        await intake(Source(told), Journal(told=told, full=True), WallClock(), Gate())
     assert told == []
 
 

@@ -98,7 +98,6 @@ async def test_an_empty_store_has_nothing(store):
     assert await store.alarm_transitions("alarm-0") == []
     assert await store.transitions(0, 10) == []
     assert await store.accounts() == Accounts()
-    assert await store.gateways() == []
     assert (await store.alarms(everything)).items == []
 
 

@@ -16,15 +16,19 @@ def upgrade() -> None:
     _drop_gateway_status()
     _create_installation()
     _create_refused_readings()
+    _create_catalogue()
+    _create_standby()
 
 
 def downgrade() -> None:
     """Take it away again."""
+    _drop_standby()
     op.drop_table("refused_readings")
     op.drop_table("installation")
     _create_gateway_status()
     _drop_gateway_keys()
     _drop_webhooks()
+    _drop_catalogue()
 
 
 def _create_webhooks() -> None:
@@ -96,6 +100,37 @@ def _create_gateway_status() -> None:
     )
 
 
+def _create_catalogue() -> None:
+    op.add_column("catalogue_revisions", sa.Column("channels", sa.Integer))
+    op.create_table(
+        "catalogue_imports",
+        sa.Column("files", sa.String, nullable=False),
+        sa.Column("digest", sa.String, nullable=False),
+        sa.PrimaryKeyConstraint("files", name="pk_catalogue_imports"),
+    )
+    op.create_table(
+        "commissioning",
+        sa.Column("channel", sa.String, nullable=False),
+        sa.Column("commissioning", sa.Boolean, nullable=False),
+        sa.Column("of_files", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("channel", name="pk_commissioning"),
+    )
+    op.create_table(
+        "profile_changes",
+        sa.Column("seq", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("ordinal", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("at_ns", sa.BigInteger, nullable=False),
+        sa.Column("document", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("seq", "ordinal", name="pk_profile_changes"),
+    )
+
+
+def _drop_catalogue() -> None:
+    for table in ("profile_changes", "commissioning", "catalogue_imports"):
+        op.drop_table(table)
+    op.drop_column("catalogue_revisions", "channels")
+
+
 def _create_installation() -> None:
     op.create_table(
         "installation",
@@ -112,3 +147,34 @@ def _create_refused_readings() -> None:
         sa.Column("number", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_refused_readings_number", "refused_readings", ["number"])
+
+
+def _create_standby() -> None:
+    op.create_table(
+        "write_marks",
+        sa.Column("writer", sa.String(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("writer", name="pk_write_marks"),
+    )
+    leadership = op.create_table(
+        "leadership",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("since_ns", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_leadership"),
+    )
+    op.bulk_insert(leadership, [{"id": 1, "epoch": 0, "holder": "", "since_ns": 0}])
+    op.create_table(
+        "snapshots",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", "part", name="pk_snapshots"),
+    )
+
+
+def _drop_standby() -> None:
+    for table in ("snapshots", "leadership", "write_marks"):
+        op.drop_table(table)

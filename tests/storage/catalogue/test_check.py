@@ -10,7 +10,7 @@ def test_a_good_file_is_summed_up(example_file, templates_folder):
         "gateways: 1\n"
         "channels: 1 measured, 1 derived, 6 of faults\n"
         "limits: red 1, orange 3, yellow 2, blue 0\n"
-        "limits of faults: red 1, orange 3, yellow 3, blue 1"
+        "limits of faults: red 1, orange 3, yellow 4, blue 1"
     )
 
 
@@ -22,6 +22,6 @@ def test_a_faulty_file_is_told_fault_by_fault(tmp_path, templates):
     assert report.text == (
         f"{file}:1: unknown key `nmae` in the document – did you mean `name`?\n"
         f"{file}:2: unknown key `zones` in the document – "
-        "known: facilities, gateways, kinds, name, quantities\n"
+        "known: facilities, gateways, kinds, name, profiles, quantities\n"
         "2 faults"
     )

@@ -129,7 +129,7 @@ async def test_revisions_are_numbered_from_one_and_each_stays_as_it_was(store):
     assert await store.digest_of_latest() == "d3"
     assert (await store.catalogue(1)).name.en == "city 1"
     assert await store.revisions() == [
-        Revision(number, number, "wang", "why", f"d{number}") for number in (3, 2, 1)
+        Revision(number, number, "wang", "why", f"d{number}", 0) for number in (3, 2, 1)
     ]
 
 

@@ -127,7 +127,7 @@ async def test_any_flipped_byte_is_said(tmp_path, which):
             assert outcome.file.name == path.name
             assert outcome.offset <= offset
             assert f"damaged at byte {outcome.offset}" in str(outcome)
-            assert "Restore the file from a copy" in str(outcome)
+            assert "Restore it from a copy" in str(outcome)
 
 
 async def test_a_reader_may_go_on_behind_the_damage_and_appends_do(tmp_path):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from analytics import compiled
+import compiled
 from service.settings import ROOT
 
 
@@ -53,7 +53,9 @@ def test_where_nothing_can_be_written_the_kept_folder_stands(tmp_path, monkeypat
 
 def test_a_copy_ends_with_its_process(tmp_path):
     (tmp_path / "kept").mkdir()
-    program = "import sys, pathlib; from analytics import compiled; print(compiled._copied(pathlib.Path(sys.argv[1])))"
+    program = (
+        "import sys, pathlib; import compiled; print(compiled._copied(pathlib.Path(sys.argv[1])))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "kept"],
         cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=True,

@@ -1,8 +1,8 @@
 """numba's decorator, typed, with the options that every compiled pass of the house shares.
 
 numba looks for a stale cache in the file of the function alone, while our passes are made of several
-files. So the cache lies in a folder named after the text of the whole package: after a change, of
-whichever file, a pass is compiled again.
+files. So the cache of a package's passes lies in a folder named after the text of all its files: after
+a change, of whichever, they are compiled again.
 
 numba will not even read a cache where it cannot write. An installation that others may only read (an
 image with a read-only root, ``/opt``) is therefore warmed when it is made (``lifeline warm``), and each
@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -31,12 +32,29 @@ def njit(function: Function) -> Function:
     The function as written stays at ``function.py_func``: it is the oracle of its compiled self.
     Where nothing can be written, it is compiled anew in each process.
     """
+    return _compile(function)
+
+
+def njit_unchecked(function: Function) -> Function:
+    """Compile like ``njit``; a division by zero gives infinity, as in numpy, and raises nothing."""
+    return _compile(function, error_model="numpy")
+
+
+def njit_inlined(function: Function) -> Function:
+    """Compile like ``njit``, into its callers: for what is handed many arrays.
+
+    A call would count a reference to each of them, which can cost more than the work.
+    """
+    return _compile(function, inline="always")
+
+
+def _compile(function: Function, **options: Any) -> Function:
     previous = _config.CACHE_DIR
-    _config.CACHE_DIR = str(_CACHE)
+    _config.CACHE_DIR = str(_cache_folder(function.__module__.partition(".")[0]))
     try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
+        compiled = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # numba's word for "no folder to write to"
-        compiled = numba.njit(nogil=True)(function)
+        compiled = numba.njit(nogil=True, **options)(function)
     finally:
         _config.CACHE_DIR = previous
     _passes[f"{function.__module__}.{function.__qualname__}"] = compiled
@@ -52,10 +70,13 @@ def passes() -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _cache_folder() -> Path:
-    package = Path(__file__).parent
+@cache
+def _cache_folder(name: str) -> Path:
+    """Return where the passes of a package are kept."""
+    here = Path(__file__).parent
+    package = here.parent / name
     digest = blake2b(digest_size=8)
-    for path in sorted(package.rglob("*.py")):
+    for path in (*sorted(here.rglob("*.py")), *sorted(package.rglob("*.py"))):
         digest.update(path.read_bytes())
     root = Path(_config.CACHE_DIR or package / "__pycache__")
     folder = root / f"passes-{digest.hexdigest()}"
@@ -78,6 +99,3 @@ def _copied(folder: Path) -> Path:
     for each in (place / folder.name, *(place / folder.name).rglob("*")):
         each.chmod(0o700 if each.is_dir() else 0o600)
     return place / folder.name
-
-
-_CACHE = _cache_folder()

@@ -1,47 +1,13 @@
-"""numba's decorator, typed, and the few machine instructions that numpy has no word for."""
+"""The few machine instructions that numpy has no word for, for compiled passes only."""
 
-from collections.abc import Callable
-from hashlib import blake2b
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
 intrinsic: Any = _intrinsic  # numba calls what it decorates without the first argument
-_config: Any = numba.config  # its settings are made at import, where no type checker sees them
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def njit(function: Function) -> Function:
-    """Compile ``function`` at its first call, keep it on disk, and run it without the GIL.
-
-    The function as written stays at ``function.py_func``. A pass is made of several files, while
-    numba looks at one; so the cache lies in a folder named after the text of all of them.
-    """
-    previous = _config.CACHE_DIR
-    _config.CACHE_DIR = str(_CACHE)
-    try:
-        compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # numba's word for "no folder to write to"
-        compiled = numba.njit(nogil=True, error_model="numpy")(function)
-    finally:
-        _config.CACHE_DIR = previous
-    return cast(Function, compiled)
-
-
-def _cache_folder() -> Path:
-    package = Path(__file__).parent
-    digest = blake2b(digest_size=8)
-    for path in (Path(__file__), *sorted((package / "archive").glob("line*.py"))):
-        digest.update(path.read_bytes())
-    root = Path(_config.CACHE_DIR or package / "__pycache__")
-    return root / f"passes-{digest.hexdigest()}"
-
-
-_CACHE = _cache_folder()
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -128,3 +94,34 @@ def copy32(_context: Any, to: Any, source: Any) -> Any:
         return _context.get_dummy_value()
 
     return types.void(types.uint64, types.uint64), generate
+
+
+_CACHE_LINE_BYTES = 64
+_TO_WRITE, _STAYS, _DATA = 1, 3, 1  # what llvm.prefetch is told
+_item_pointer: Any = cgutils.get_item_pointer  # untyped
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(_context: Any, records: Any, index: Any) -> Any:
+    """Ask for the first two cache lines of ``records[index]``; the index must be within.
+
+    Readings of many channels touch records that lie anywhere in memory, and each waits for its own.
+    Asked for a few readings ahead, the waits overlap. It changes nothing but time.
+    """
+
+    def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_type, index_type = signature.args
+        array = _context.make_array(array_type)(_context, builder, arguments[0])
+        place = _context.cast(builder, arguments[1], index_type, types.intp)
+        item = _item_pointer(_context, builder, array_type, array, [place])
+        byte, number = ir.IntType(8), ir.IntType(32)
+        first = builder.bitcast(item, byte.as_pointer())
+        form = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), number, number, number])
+        hint = builder.module.declare_intrinsic("llvm.prefetch", [byte.as_pointer()], form)
+        word = _context.get_value_type(types.intp)
+        for line in range(2):
+            at = builder.gep(first, [ir.Constant(word, line * _CACHE_LINE_BYTES)])
+            builder.call(hint, [at, number(_TO_WRITE), number(_STAYS), number(_DATA)])
+        return _context.get_dummy_value()
+
+    return types.void(records, index), generate

@@ -1,0 +1,97 @@
+"""The HTTP server's door: open before the service leads, and handed to its interface when it does."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from api.errors import problem
+from service.supervise import Supervisor
+
+STOP_TIMEOUT_S = 5
+
+
+class Front:
+    """An ASGI application that says why it is not ready, until it is given the real one."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+        self.state: Callable[[], str] = lambda: "starting"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request, or tell the server that it may begin."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif self.app is not None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope["path"], send)
+
+    async def _answer(self, path: str, send: Any) -> None:
+        kind = b"application/json"
+        if path == "/health/live":
+            status, body = 200, json.dumps({"live": True}).encode()
+        elif path == "/health/ready":
+            check = {"name": "leadership", "ok": False, "detail": self.state()}
+            status, body = 503, json.dumps({"ready": False, "checks": [check]}).encode()
+        else:
+            detail = f"This instance does not lead: {self.state()}."
+            answer = problem(503, detail, "Ask the instance that leads, or try again later.")
+            status, body, kind = 503, bytes(answer.body), b"application/problem+json"
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        if status == 503:
+            headers.append((b"retry-after", b"2"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def _live(receive: Any, send: Any) -> None:
+    """Go through the server's lifespan; that of the real application is run by who gives it."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the supervisor."""
+        yield
+
+
+class Door:
+    """The HTTP server, as the supervised task ``http``."""
+
+    def __init__(self, supervisor: Supervisor, listener: socket.socket) -> None:
+        self.front = Front()
+        self._supervisor = supervisor
+        self._listener = listener
+        self._task: asyncio.Task[Any] | None = None
+        config = uvicorn.Config(
+            self.front, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
+        )
+        self._server = _Server(config)
+
+    def open(self) -> None:
+        """Begin to answer; once is enough."""
+        if self._task is None:
+            self._task = self._supervisor.start("http", self._server.serve([self._listener]))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it answers."""
+        return bool(self._server.started)
+
+    async def close(self) -> None:
+        """Answer who has asked, and no one else."""
+        if self._task is not None and not self._task.done():
+            self._server.should_exit = True
+            await self._supervisor.finish("http", STOP_TIMEOUT_S + 1)

@@ -1,0 +1,140 @@
+"""What a running service shows of itself, and is told through: interface, health, metrics."""
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from api.app import create_app
+from api.errors import problem
+from api.ports import Check, Ports
+from api.settings import ApiSettings
+from domain.texts import alarm_text
+from ingest.limits import Limits
+from ingest.source import Source
+from service.auditing import Auditor
+from service.backups import Backups
+from service.catalogues import Catalogues
+from service.clock import Clock
+from service.committing import Commands
+from service.disk import DiskWatch
+from service.gate import Gate
+from service.judgement import Judgement
+from service.metrics import ServiceCollector
+from service.opening import Stores
+from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
+from service.push import PushIntake
+from service.settings import Settings
+from service.supervise import Supervisor
+from service.watching import SelfCollector, Watch
+from service.webhooks import Webhooks
+from storage.alarms import AlarmStore
+from storage.gateway_keys import GatewayKeyStore
+from storage.keys import KeyStore
+from storage.profiles import ProfileLog
+from storage.state import StateAway
+
+REQUEST_PATIENCE_S = 5.0  # of a request with a database that is away
+LOG_CONSUMER = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a service that leads."""
+
+    settings: Settings
+    stores: Stores
+    supervisor: Supervisor
+    clock: Clock
+    judgement: Judgement
+    source: Source
+    gate: Gate
+    disks: DiskWatch
+    catalogues: Catalogues
+    webhooks: Webhooks
+    backups: Backups
+    limits: Limits
+
+
+def make_app(parts: Parts, health: ServiceHealth, watch: Watch) -> FastAPI:
+    """Return the HTTP interface; requests wait for a database that is away for a while only."""
+    stores, judgement, clock = parts.stores, parts.judgement, parts.clock
+    state, evaluator = stores.state.hurried(REQUEST_PATIENCE_S), judgement.evaluator
+    app = create_app(
+        Ports(
+            live=LivePicture(evaluator, clock),
+            store=StoreView(state, evaluator, judgement.committer, judgement.archiver),
+            archive=ArchiveView(stores.archive),
+            commands=Commands(stores.journal, judgement.committer, clock.now_ns),
+            adoption=parts.catalogues,
+            stream=judgement.broadcast,
+            health=health,
+            keys=KeyStore(state),
+            gateway_keys=GatewayKeyStore(state),
+            intake=PushIntake(stores.journal, clock, parts.limits, parts.gate.holding),
+            audit=Auditor(state),
+            alarm_text=alarm_text,
+            revisions=parts.catalogues,
+            profile_log=ProfileLog(state),
+            webhooks=parts.webhooks,
+            registry=_registry(parts, watch),
+            backups=parts.backups,
+        ),
+        ApiSettings(open_reads=parts.settings.open_reads),
+    )
+    app.add_exception_handler(StateAway, _state_away)
+    return app
+
+
+async def _state_away(_request: Request, error: Exception) -> Response:
+    return problem(503, f"{error}.", "Try again when the database answers.")
+
+
+def make_health(parts: Parts) -> ServiceHealth:
+    """Return the checks of a service that leads."""
+    stores, judgement = parts.stores, parts.judgement
+
+    def others() -> list[Check]:
+        words = judgement.keeper.problem
+        snapshots = Check("snapshots", not words, words or f"at row {judgement.keeper.last_seq}")
+        return [*parts.webhooks.checks(), Check("disk", *parts.disks.health()), snapshots]
+
+    return ServiceHealth(
+        lambda: parts.source.connected,
+        lambda: parts.supervisor.failed,
+        lambda: stores.journal.last_seq - judgement.evaluator.seq,
+        judgement.archiver,
+        AlarmStore(stores.state.hurried(0.0)).cursor,
+        lambda: parts.catalogues.activated,
+        parts.catalogues.problem,
+        leadership=None if stores.shared is None else stores.shared.leadership,
+        others=others,
+    )
+
+
+def _registry(parts: Parts, watch: Watch) -> CollectorRegistry:
+    stores, judgement = parts.stores, parts.judgement
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(parts.disks.metrics)
+    registry.register(
+        SelfCollector(
+            parts.settings,
+            watch,
+            ledger=lambda: judgement.committer.ledger,
+            gateways=lambda: judgement.evaluator.gateways,
+            snapshot_age_s=lambda: judgement.keeper.age_s,
+            judged_s=lambda: judgement.thread.busy_s,
+        )
+    )
+    registry.register(
+        ServiceCollector(
+            stores.journal,
+            judgement.evaluator,
+            judgement.committer,
+            judgement.archiver,
+            parts.catalogues,
+        )
+    )
+    registry.register(parts.webhooks.collector())
+    return registry
