@@ -102,7 +102,7 @@ class Played:
 def play(scenario: Scenario, whole: Catalogue) -> Played:
     """Judge a scenario as the live service would, each second's tick included."""
     played = Played(scenario)
-    for transition in judge(scenario.catalogue(whole), scenario.messages(), ticks=True):
+    for transition in judge(scenario.catalogue(whole), scenario.messages(), tick_s=scenario.tick_s):
         alarm = transition.alarm
         played.found[alarm.channel, alarm.condition].append(transition)
     return played

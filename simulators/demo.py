@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.time import NS_PER_S, seconds_to_ns
-from simulators.bridge import bridge
+from simulators.bridge import TIED_ARCH, Convoy, bridge
 from simulators.course import Occasion, swell, total
 from simulators.drainage import Storm, drainage
 from simulators.faults import silent, spike, stuck
 from simulators.gas import Leak, Ventilation, gas
 from simulators.lift import entrapment, faulty, lift
-from simulators.tunnel import tunnel
+from simulators.tunnel import Bore, Trouble, tunnel
 from simulators.world import Message, Station, follow, merged
 
 SEED = 20211128
@@ -90,12 +90,18 @@ class Demonstration:
 
 
 def _bridges(script: Script, seed: int) -> tuple[Station, ...]:
-    heavy = swell(script.first(8.0), 25.0, 20.0, 25.0, 149.0)
-    light = swell(script.at(760.0, (19_200.0, 6_600.0, 1_900.0)), 30.0, 25.0, 30.0, 122.0)
-    riverside = bridge("gw-bridge-riverside", "binjiang", seed, convoy=total(heavy, light))
-    narrow = swell(script.second(1_010.0), 20.0, 20.0, 20.0, 47.0)
+    heavy = Convoy(script.first(8.0), 10, 85.0, 18.0, 9.0)
+    light = Convoy(script.at(760.0, (19_200.0, 6_600.0, 1_900.0)), 10, 64.0, 18.0, 9.0)
+    riverside = bridge("gw-bridge-riverside", "binjiang", seed, convoys=(heavy, light))
+    narrow = Convoy(script.second(1_010.0), 8, 112.0, 14.0, 8.0)
     willow = bridge(
-        "gw-bridge-willow", "gucheng", seed, convoy=narrow, busy=0.35, acceleration=False
+        "gw-bridge-willow",
+        "gucheng",
+        seed,
+        design=TIED_ARCH,
+        convoys=(narrow,),
+        busy=0.35,
+        acceleration=False,
     )
     frozen = stuck(script.first(600.0, (9_000.0,)), 660.0)
     return riverside, willow.with_signal("S2", frozen)
@@ -104,9 +110,13 @@ def _bridges(script: Script, seed: int) -> tuple[Station, ...]:
 def _tunnels(script: Script, seed: int) -> tuple[Station, ...]:
     jam = swell(script.first(20.0), 70.0, 260.0, 240.0, 200.0)
     queue = swell(script.second(560.0, (14_400.0,)), 120.0, 120.0, 180.0, 95.0)
-    north = tunnel("gw-tunnel-north", "nanling", seed, jam=total(jam, queue))
-    smoke = swell(script.second(400.0, (10_200.0,)), 60.0, 150.0, 150.0, 6.8)
-    lake = tunnel("gw-tunnel-lake", "binjiang", seed, smoke=smoke)
+    north = tunnel(
+        "gw-tunnel-north", "nanling", seed, trouble=Trouble(exhaust_ppm=total(jam, queue))
+    )
+    smoke = swell(script.second(400.0, (10_200.0,)), 60.0, 150.0, 150.0, 7.6)
+    lake = tunnel(
+        "gw-tunnel-lake", "binjiang", seed, trouble=Trouble(haze=smoke), bore=Bore(length_m=1_740.0)
+    )
     return north.with_signal("V1", spike(script.at(900.0), 60.0, 25.0)), lake
 
 

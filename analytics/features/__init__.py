@@ -14,7 +14,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from analytics.features import background, code, difference, rate, rolling, scale, together
+from analytics.features import (
+    background,
+    code,
+    difference,
+    frequency,
+    rate,
+    residual,
+    rolling,
+    scale,
+    together,
+)
 from analytics.features.protocol import FeatureKind, Parameter
 from analytics.features.protocol import validate as validate_kind
 
@@ -23,7 +33,9 @@ KINDS: Mapping[str, FeatureKind] = MappingProxyType(
         "background": background,
         "code": code,
         "difference": difference,
+        "frequency": frequency,
         "rate": rate,
+        "residual": residual,
         "rolling": rolling,
         "scale": scale,
         "together": together,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from domain.grade import Condition, Grade
-from simulators.course import Course, drift
+from simulators.course import Course, delayed, drift, times, total
 from simulators.gas import Detector, GasStreet, Leak, Ventilation, Works, escape_m3_h
 from simulators.gas.street import gas
 from simulators.rain import Storm
@@ -48,6 +48,14 @@ def old_street(
 ) -> Station:
     """Return the demonstration's gas section in the old town."""
     return gas("gw-gas-old", "gucheng", seed, leaks=leaks, ventilations=ventilations, biogas=biogas)
+
+
+def with_methane(station: Station, lel: Course) -> Station:
+    """Return the old town's section with so much methane more, in %LEL, in manhole 1; 45 % of it,
+    40 s later, in manhole 2: where an instrument or a link is tried, and not the soil.
+    """
+    near = station.with_signal("M1", lambda course: total(course, lel))
+    return near.with_signal("M2", lambda course: total(course, times(0.45, delayed(lel, 40.0))))
 
 
 def proving(seed: int, **causes: object) -> GasStreet:

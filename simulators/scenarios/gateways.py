@@ -27,7 +27,7 @@ from simulators.feed import JsonFeed, Signal
 from simulators.gas import gas
 from simulators.noise import key_of, uniform
 from simulators.scenarios.bridge import RIVERSIDE, overweight_convoy, riverside
-from simulators.scenarios.gas import OLD_STREET, gas_leak
+from simulators.scenarios.gas import OLD_STREET, gas_leak, old_street, with_methane
 from simulators.scenarios.scenario import BEGIN_NS, Expected, Scenario, after, played_over
 from simulators.scenarios.tunnel import NORTH_HILL, north_hill
 from simulators.tunnel import tunnel
@@ -138,7 +138,7 @@ def backlog_first(seed: int) -> Scenario:
 def present_first(seed: int) -> Scenario:
     """Return a leak that still stands when the link returns; the backlog comes after the present."""
     leak = swell(after(600.0), 120.0, 1_800.0, 600.0, 64.0)
-    world = gas("gw-gas-old", "gucheng", seed, leak=leak)
+    world = with_methane(old_street(seed), leak)
     first, second = f"{OLD_STREET}/manhole-1", f"{OLD_STREET}/manhole-2"
     must = (
         Expected(first, Condition.HIGH, Grade.RED, 1_225.0, 1_250.0, returns=True),

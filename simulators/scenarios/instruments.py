@@ -16,9 +16,8 @@ from simulators.faults import (
     stepped,
     stuck,
 )
-from simulators.gas import gas
 from simulators.scenarios.bridge import WILLOW, willow
-from simulators.scenarios.gas import OLD_STREET, old_street
+from simulators.scenarios.gas import OLD_STREET, old_street, with_methane
 from simulators.scenarios.scenario import Expected, Scenario, after
 from simulators.scenarios.tunnel import NORTH_HILL, north_hill
 from simulators.tunnel import tunnel
@@ -174,7 +173,7 @@ def struck_by_lightning(seed: int) -> Scenario:
 def spikes_in_a_leak(seed: int) -> Scenario:
     """Return a leak that a detector with a loose contact watches."""
     leak = swell(after(AT_S), 120.0, 600.0, 600.0, 64.0)
-    calm = gas("gw-gas-old", "gucheng", seed, leak=leak)
+    calm = with_methane(old_street(seed), leak)
     # A loose contact of a current loop jumps to anywhere, mostly far out of the range.
     world = calm.with_signal("M1", spikes(after(300.0), 3_000.0, seed, 0.25, 3_000.0))
     first, second = f"{OLD_STREET}/manhole-1", f"{OLD_STREET}/manhole-2"

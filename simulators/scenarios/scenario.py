@@ -43,7 +43,9 @@ class Scenario:
     Every alarm of ``must`` has to come; alarms of ``may`` can (those that follow from the same
     cause); any other one on a channel of ``facilities`` is wrong. ``site`` is the stem of the file in
     config/sites that it plays on. ``shortfall``: where the product is known not to do what the truth
-    asks, why; it counts against it on the scoreboard all the same.
+    asks, why; it counts against it on the scoreboard all the same. ``tick_s`` is longer than life's
+    second where days are played: ticks say what is silent, and the loggers of days send each ten
+    minutes.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Scenario:
     begin_ns: int = BEGIN_NS
     site: str = "demo"
     shortfall: str = ""
+    tick_s: float = 1.0
 
     @property
     def end_ns(self) -> int:

@@ -12,6 +12,7 @@ from domain.grade import Grade, Side
 from domain.time import NS_PER_S
 from service.offline import judge
 from simulators import WORLDS
+from simulators.bridge import TIED_ARCH
 from simulators.demo import BATCH_S, HISTORY_S, ROUND_S, Demonstration
 from simulators.feed import JsonFeed
 from storage.catalogue import load_catalogue
@@ -175,7 +176,8 @@ def test_without_a_script_a_day_crosses_no_limit(number, catalogue):
     kind = catalogue.facility_by_id[
         catalogue.gateways[catalogue.gateway_index[scripted.gateway]].facility
     ].kind
-    options = {"busy": 0.35} if scripted.gateway == "gw-bridge-willow" else {}
+    small = {"busy": 0.35, "design": TIED_ARCH}
+    options = small if scripted.gateway == "gw-bridge-willow" else {}
     calm = WORLDS[kind](scripted.gateway, scripted.district, 20211128, **options)
     for channel, name in graded(calm, catalogue):
         _, day = series(calm, name, MIDNIGHT_NS, MIDNIGHT_NS + 86_400 * NS_PER_S)

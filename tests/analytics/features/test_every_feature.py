@@ -20,7 +20,7 @@ EVERY = sorted(KINDS)
 
 def sensible(kind):
     """Parameters that suit readings a second apart, from the feature's own description."""
-    by_unit = {"window_s": 8, "step_s": 2, "warmup_s": 2, "age_s_max": 10}
+    by_unit = {"window_s": 8, "step_s": 2, "warmup_s": 2, "age_s_max": 10, "learn_s": 8}
     given = {}
     for parameter in PARAMETERS[kind]:
         if parameter.name in by_unit:
