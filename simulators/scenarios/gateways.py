@@ -334,7 +334,12 @@ def firmware_thousand(seed: int) -> Scenario:
     must = Expected(
         f"{NORTH_HILL}/co-1", Condition.RANGE, Grade.BLUE, AT_S + 15.0, AT_S + 60.0, returns=True
     )
-    return _nonsense(seed, "thousandfold", story, must, Condition.RANGE, Condition.NOISE)
+    scenario = _nonsense(seed, "thousandfold", story, must, Condition.RANGE, Condition.NOISE)
+    return replace(
+        scenario,
+        shortfall="millimetres of water at the portal become metres, which that instrument can "
+        "measure: nothing tells them from a flood but the other channels of the same gateway",
+    )
 
 
 def interval_doubled(seed: int) -> Scenario:
