@@ -67,7 +67,7 @@ def measure_latency(
         sender.ready()
         sender.start()
         time.sleep(2.0)
-        sent_s = _toggle(bed.mqtt_port, toggles, seconds)
+        sent_s = toggle(bed.mqtt_port, toggles, seconds)
         deadline_s = time.monotonic() + _LOST_AFTER_S
         while len(listener.came_s) < len(sent_s) and time.monotonic() < deadline_s:
             time.sleep(0.05)
@@ -87,7 +87,7 @@ def measure_latency(
     )
 
 
-def _toggle(mqtt_port: int, toggles: int, seconds: float) -> dict[str, float]:
+def toggle(mqtt_port: int, toggles: int, seconds: float) -> dict[str, float]:
     """Send the probe over and under its limit in turn; return when, by its event time."""
     sock = connect(mqtt_port, "bench-probe")
     topic = build_data_topic(DISTRICT, PROBE_GATEWAY, "json")

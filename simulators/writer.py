@@ -12,6 +12,7 @@ import select
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -182,6 +183,7 @@ class Writer:
         while self.under_way and time.monotonic() < end_s:
             self.turn(0.05)
         for wire in self._wires:
-            wire.waiting += DISCONNECT
-        self.turn(0.0)
+            with suppress(OSError):  # who does not hear it sees the end of the connection
+                wire.waiting += DISCONNECT
+                wire.write()
         return self.under_way == 0
