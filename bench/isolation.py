@@ -89,11 +89,11 @@ def measure_isolation(
     found = Isolation()
     channels = some_channels()
     for _ in range(turns):
-        _turn(bed, turn_s, found.alone)
+        turn(bed, turn_s, found.alone)
         with Company(bed.http_port, crowd, channels) as company:
             _until_there(company, crowd)
             before = company.counts
-            _turn(bed, turn_s, found.in_company)
+            turn(bed, turn_s, found.in_company)
             for name, count in company.counts.items():
                 lately = count if name == "listeners" else count - before[name]
                 found.in_company.counts[name] = found.in_company.counts.get(name, 0) + lately
@@ -103,9 +103,9 @@ def measure_isolation(
     return found
 
 
-def some_channels() -> list[str]:
+def some_channels(channels: int = CHANNELS) -> list[str]:
     """Return the ids of some channels of the city, the busiest first: one of 100 Hz."""
-    city = City(CHANNELS, part=0, parts=25)
+    city = City(channels, part=0, parts=25)
     wave = next(f for f in city.facilities if f.varieties[-1].quantity == "acceleration")
     return [f"{wave.id}/{wave.names[-1]}", *(f"{f.id}/{f.names[0]}" for f in city.facilities)]
 
@@ -117,12 +117,13 @@ def _until_there(company: Company, crowd: Crowd) -> None:
     time.sleep(1.0)
 
 
-def _turn(bed: Bed, seconds: float, taken: Taken) -> None:
+def turn(bed: Bed, seconds: float, taken: Taken, *, per_s: float = TOGGLES_PER_S) -> None:
+    """Toggle the probe for so long, and add how long each transition took."""
     listener = Listener(bed.http_port)  # the last of all to come
     listener.start()
     try:
         used_s, began_s = cpu_s(bed.service), time.monotonic()
-        sent_s = toggle(bed.mqtt_port, 2 * int(seconds * TOGGLES_PER_S / 2), seconds)
+        sent_s = toggle(bed.mqtt_port, 2 * int(seconds * per_s / 2), seconds)
         taken.cpu_s += cpu_s(bed.service) - used_s
         taken.seconds += time.monotonic() - began_s
         deadline_s = time.monotonic() + _LOST_AFTER_S

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results.json"
+SOAK = ROOT / "bench" / "soak.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 
@@ -104,4 +106,31 @@ def _page(results: Sequence[Result], about: dict[str, Any]) -> str:
     for result in results:
         lines += ["", f"## {result.title}", "", f"`{result.key}`: {result.note}."]
         lines += ["", f"What limits it: {result.limited_by}"]
+    lines += soak_lines()
     return "\n".join(lines) + "\n"
+
+
+def soak_lines() -> list[str]:
+    """Return what the last ``make soak`` said, as lines of the page."""
+    if not SOAK.exists():
+        return []
+    soak = json.loads(SOAK.read_text(encoding="utf-8"))
+    rss = [mb for _, mb in soak["rss_mb"]]
+    worst = max(soak["p99_ms"])
+    about = soak["machine"]
+    return [
+        "",
+        "## A soak",
+        "",
+        f"`make soak`, {about['at']}, {about['cores']} cores: {soak['channels']:,} channels for "
+        f"{soak['minutes']:g} minutes with 200 listeners, 20 requests a second and a year of one",
+        f"channel asked for again and again. {soak['frames']:,} frames and {soak['stored']:,} readings "
+        f"were counted of {soak['sent'] + soak['toggles']:,} frames sent;",
+        f"gateways whose books do not balance: {soak['unbalanced']}. Memory {rss[0]:,.0f} MB at first, "
+        f"{rss[-1]:,.0f} MB at last, most {max(rss):,.0f} MB;",
+        f"slope {soak['slope_mb_h']:+.0f} ± {soak['slope_error_mb_h']:.0f} MB/h after the first third. "
+        f"Journal {soak['journal_mb']:,.0f} MB, archive {soak['archive_mb']:,.0f} MB.",
+        f"Publish to transition by minute: p50 {float(np.median(soak['p50_ms'])):.0f} ms in the median, "
+        f"p99 from {min(soak['p99_ms']):.0f} to {worst:.0f} ms.",
+        f"Requests answered {soak['answered']:,}, refused {soak['refused']:,}.",
+    ]
