@@ -3,6 +3,7 @@
 Field by field, numpy walks over all records once for each field, and each walk misses the cache anew.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def pick(records: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 def _runs(source: np.dtype[Any], target: np.dtype[Any]) -> npt.NDArray[np.int64]:
     """Return what is copied of a record: (from, to, bytes), neighbours together."""
-    places = source.fields or {}
+    places: Mapping[str, Any] = source.fields or {}
     runs: list[list[int]] = []
     for name, (kind, to, *_) in (target.fields or {}).items():
         if name not in places:

@@ -30,7 +30,9 @@ class Crowd:
 class Company:
     """The processes of a crowd, as a context; ``counts`` says what they did."""
 
-    def __init__(self, http_port: int, crowd: Crowd, channels: Sequence[str], seed: int = 1) -> None:
+    def __init__(
+        self, http_port: int, crowd: Crowd, channels: Sequence[str], seed: int = 1
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self._stop = context.Event()
         self._counts: Any = context.Array("q", 5)
@@ -88,12 +90,16 @@ def _listen(port: int, listeners: int, stop: Any, counts: Any) -> None:
                 counts[0] -= 1
 
 
-def _request(port: int, per_s: float, channels: list[str], seed: int, stop: Any, counts: Any) -> None:
+def _request(
+    port: int, per_s: float, channels: list[str], seed: int, stop: Any, counts: Any
+) -> None:
     """Ask in turn, each from a connection of its own: half lists, a third channels, days of history."""
     rng = random.Random(seed)
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  in the child only
 
-    connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(CONNECTIONS)]
+    connections = [
+        http.client.HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(CONNECTIONS)
+    ]
     free = list(connections)
 
     def ask(path: str) -> None:

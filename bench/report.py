@@ -122,15 +122,25 @@ def soak_lines() -> list[str]:
         "",
         "## A soak",
         "",
-        f"`make soak`, {about['at']}, {about['cores']} cores: {soak['channels']:,} channels for "
-        f"{soak['minutes']:g} minutes with 200 listeners, 20 requests a second and a year of one",
-        f"channel asked for again and again. {soak['frames']:,} frames and {soak['stored']:,} readings "
-        f"were counted of {soak['sent'] + soak['toggles']:,} frames sent;",
-        f"gateways whose books do not balance: {soak['unbalanced']}. Memory {rss[0]:,.0f} MB at first, "
-        f"{rss[-1]:,.0f} MB at last, most {max(rss):,.0f} MB;",
-        f"slope {soak['slope_mb_h']:+.0f} ± {soak['slope_error_mb_h']:.0f} MB/h after the first third. "
-        f"Journal {soak['journal_mb']:,.0f} MB, archive {soak['archive_mb']:,.0f} MB.",
-        f"Publish to transition by minute: p50 {float(np.median(soak['p50_ms'])):.0f} ms in the median, "
-        f"p99 from {min(soak['p99_ms']):.0f} to {worst:.0f} ms.",
+        (
+            f"`make soak`, {about['at']}, {about['cores']} cores: {soak['channels']:,} channels for "
+            f"{soak['minutes']:g} minutes with 200 listeners, 20 requests a second and a year of one"
+        ),
+        (
+            f"channel asked for again and again. {soak['frames']:,} frames and {soak['stored']:,} readings "
+            f"were counted of {soak['sent'] + soak['toggles']:,} frames sent;"
+        ),
+        (
+            f"gateways whose books do not balance: {soak['unbalanced']}. Memory {rss[0]:,.0f} MB at first, "
+            f"{rss[-1]:,.0f} MB at last, most {max(rss):,.0f} MB;"
+        ),
+        (
+            f"slope {soak['slope_mb_h']:+.0f} ± {soak['slope_error_mb_h']:.0f} MB/h after the first third. "
+            f"Journal {soak['journal_mb']:,.0f} MB, archive {soak['archive_mb']:,.0f} MB."
+        ),
+        (
+            f"Publish to transition by minute: p50 {float(np.median(soak['p50_ms'])):.0f} ms in the median, "
+            f"p99 from {min(soak['p99_ms']):.0f} to {worst:.0f} ms."
+        ),
         f"Requests answered {soak['answered']:,}, refused {soak['refused']:,}.",
     ]

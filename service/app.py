@@ -7,6 +7,7 @@ import sys
 from contextlib import AsyncExitStack
 
 import structlog
+
 from alerting.outbox import OutboxConsumer, log_delivery
 from domain.time import seconds_to_ns
 from ingest.limits import Limits
@@ -263,9 +264,7 @@ def _listener(settings: Settings) -> socket.socket:
     return listener
 
 
-async def _stop(
-    supervisor: Supervisor, door: Door, stores: Stores, judgement: Judgement
-) -> None:
+async def _stop(supervisor: Supervisor, door: Door, stores: Stores, judgement: Judgement) -> None:
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
     # First, so that whoever waits for a command's result is still answered.
     await door.close()

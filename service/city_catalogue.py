@@ -115,7 +115,7 @@ def _facility(mix: Mix) -> dict[str, Any]:
 
 
 def _channel(kind: str, variety: Variety) -> dict[str, Any]:
-    own = {"parameters": dict(variety.parameters)} if variety.parameters else {}
+    own: dict[str, Any] = {"parameters": dict(variety.parameters)} if variety.parameters else {}
     if variety is not WAVE:
         own["sample_interval_s"] = SAMPLE_INTERVAL_S
     return {

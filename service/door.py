@@ -120,7 +120,7 @@ class Door:
     def _run(self, done: "_Done") -> None:
         try:
             asyncio.run(self._live())
-        except BaseException as error:  # noqa: BLE001  supervised: it ends the service
+        except BaseException as error:
             done.tell(error)
         else:
             done.tell(None)

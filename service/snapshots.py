@@ -59,7 +59,9 @@ def _pack(value: object, pieces: list[Piece]) -> None:
         pieces.append(b"\xdd" + len(value).to_bytes(4, "big"))
         for place in range(0, len(value), LIST_ITEMS):
             some = value[place : place + LIST_ITEMS]
-            head = _LIST_HEAD if len(some) > _SHORT_LIST else 1  # the header of these few is left out
+            head = (
+                _LIST_HEAD if len(some) > _SHORT_LIST else 1
+            )  # the header of these few is left out
             pieces.append(memoryview(_encoder.encode(some))[head:])
     else:
         pieces.append(_encoder.encode(value))
@@ -71,7 +73,8 @@ def _holds_arrays(value: Sequence[object]) -> bool:
 
 def _pack_array(value: npt.NDArray[Any], pieces: list[Piece]) -> None:
     """Append what ``_encode_array`` makes of an array, without copying its numbers."""
-    data = memoryview(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+    flat = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+    data = memoryview(flat)  # type: ignore[arg-type]  # arrays are buffers
     head = b"\x92" + _encoder.encode(_header(value)) + b"\xc6" + len(data).to_bytes(4, "big")
     size = len(head) + len(data)
     if size >= 1 << 32:

@@ -80,7 +80,9 @@ def make_app(parts: Parts, health: ServiceHealth, watch: Watch) -> FastAPI:
             health=across(health, loop),
             keys=across(KeyStore(state), loop),
             gateway_keys=across(GatewayKeyStore(state), loop),
-            intake=across(PushIntake(stores.journal, clock, parts.limits, parts.gate.holding), loop),
+            intake=across(
+                PushIntake(stores.journal, clock, parts.limits, parts.gate.holding), loop
+            ),
             audit=across(Auditor(state), loop),
             alarm_text=alarm_text,
             revisions=across(parts.catalogues, loop),

@@ -106,9 +106,9 @@ def facilities_of(channels: int) -> list[CityFacility]:
     made: list[CityFacility] = []
     first = 0
     for mix in MIX:
-        for number, varieties in enumerate(_of_kind(mix, share, channels - first, len(made))):
-            if mix.kind == "bridge" and number < waves:
-                varieties = (*varieties[:-1], WAVE)
+        for number, every in enumerate(_of_kind(mix, share, channels - first, len(made))):
+            waved = mix.kind == "bridge" and number < waves
+            varieties = (*every[:-1], WAVE) if waved else every
             made.append(CityFacility(mix.kind, number, first, varieties))
             first += len(varieties)
     return made

@@ -36,12 +36,12 @@ def text(words: str) -> bytes:
 def publish_packet(topic: bytes, payload: bytes, number: int) -> bytes:
     """Return a PUBLISH of QoS 1; ``topic`` is what ``text`` made of it, ``number`` counts from 0."""
     packet_id = struct.pack("!H", number % PACKET_IDS + 1)
-    return b"".join(
-        [b"\x32", length(len(topic) + 2 + len(payload)), topic, packet_id, payload]
-    )
+    return b"".join([b"\x32", length(len(topic) + 2 + len(payload)), topic, packet_id, payload])
 
 
-def connect_packet(client_id: str, user: str | None, password: str | None, keepalive_s: int) -> bytes:
+def connect_packet(
+    client_id: str, user: str | None, password: str | None, keepalive_s: int
+) -> bytes:
     """Return a CONNECT of a clean session."""
     flags = 0x02 | (0x80 if user else 0) | (0x40 if user and password else 0)
     body = text("MQTT") + bytes([4, flags]) + struct.pack("!H", keepalive_s) + text(client_id)

@@ -62,7 +62,9 @@ class _Wire:
             return 0
         if not data:
             raise ConnectionResetError
-        data = (self._answers + data).replace(_PONG, b"") if b"\xd0" in data else self._answers + data
+        data = (
+            (self._answers + data).replace(_PONG, b"") if b"\xd0" in data else self._answers + data
+        )
         settled, rest = divmod(len(data), _ANSWER_BYTES)
         self._answers = data[len(data) - rest :]
         self.settled += settled

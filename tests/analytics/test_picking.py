@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from analytics.picking import pick
 
 FIELDS = {"a": "i8", "b": "f8", "c": "u1", "d": "u1", "e": "i4", "f": ("f8", 3), "g": "u2"}
-SOURCE = np.dtype([(name, *(kind if isinstance(kind, tuple) else (kind,))) for name, kind in FIELDS.items()])
+SOURCE = np.dtype(
+    [(name, *(kind if isinstance(kind, tuple) else (kind,))) for name, kind in FIELDS.items()]
+)
 
 
 @settings(deadline=None)  # the first call compiles

@@ -112,7 +112,9 @@ def test_a_city_and_a_scenario_reach_a_service_that_imported_it(broker, tmp_path
             "--mix", "scenario:overweight-convoy",
         )  # fmt: skip
         assert sent.returncode == 0, sent.stderr
-        count = int(sent.stdout.rpartition(" messages sent")[0].rpartition("\n")[2].replace(",", ""))
+        count = int(
+            sent.stdout.rpartition(" messages sent")[0].rpartition("\n")[2].replace(",", "")
+        )
         assert count > 400
 
         def heard():

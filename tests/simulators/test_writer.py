@@ -100,10 +100,14 @@ def test_a_broker_that_goes_ends_it_and_names_the_connection(broker):
         while writer.under_way:
             writer.turn(0.1)
         broker.stop()
-        with pytest.raises(WriterError, match="connection city-0 is broken"):
+
+        def send_on():
             for message in messages(1, 200):
                 writer.put(message)
                 writer.turn(0.05)
+
+        with pytest.raises(WriterError, match="connection city-0 is broken"):
+            send_on()
 
 
 def test_a_broker_that_refuses_is_told_of_without_the_password(tmp_path):
@@ -133,7 +137,8 @@ def test_only_plain_mqtt_is_spoken():
 
 
 @pytest.mark.parametrize(
-    ("value", "encoded"), [(0, b"\x00"), (127, b"\x7f"), (128, b"\x80\x01"), (16_384, b"\x80\x80\x01")]
+    ("value", "encoded"),
+    [(0, b"\x00"), (127, b"\x7f"), (128, b"\x80\x01"), (16_384, b"\x80\x80\x01")],
 )
 def test_lengths_are_written_as_mqtt_has_them(value, encoded):
     assert length(value) == encoded
