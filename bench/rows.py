@@ -237,6 +237,20 @@ def replay(lab: Lab) -> Measured:
     )
 
 
+@_row(
+    "waveform_features_ms",
+    "Dominant frequency and RMS of 5,000 channels, a second of 100 Hz",
+    "ms",
+    at_most=30.0,
+)
+def waveform_features(lab: Lab) -> Measured:
+    found = lab.waveform
+    parts = ", ".join(f"{kind} {own_ms:.1f} ms" for kind, own_ms in found.own_ms.items())
+    times = found.welch_ms / found.own_ms["frequency"]
+    note = f"processor time; {parts}; scipy's welch of each channel's second: {times:.0f} times the frequency"
+    return Measured(found.total_ms, note, "one core; a complex product a sample")
+
+
 @_row("core_quiet_1k_ratio", "The core at 1,000 channels against the numpy floor", "×", at_most=2.0)
 def core_1k(lab: Lab) -> Measured:
     return _quiet(lab.quiet_1k)
@@ -291,7 +305,7 @@ def influx_ceiling(lab: Lab) -> Measured:
         return Measured(0.0, "influxd is not installed: apt-get install influxdb", "not measured")
     return Measured(
         lab.influx_ceiling,
-        "one connection, bodies of 10,000 lines, 2,000 series, float32 samples",
+        "one connection, bodies of 10,000 lines in blocks of 100, 2,000 series, float32 samples",
         "influxd's parser, index and write-ahead log (a sync a body).",
     )
 
