@@ -7,7 +7,7 @@ far it came; the first sends what is mixed in, too. All end by themselves after 
 import multiprocessing
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import chain
@@ -34,10 +34,9 @@ class LoadError(Exception):
     """The load cannot run, or has broken off; the message says why."""
 
 
-def scenarios() -> dict[str, Scenario]:
-    """Return every scenario at its first seed, by name."""
-    made = [make(1) for make in SCENARIOS]
-    return {one.name: one for one in made}
+def scenarios() -> dict[str, Callable[[int], Scenario]]:
+    """Return every scenario, a function of a seed, by its function's name."""
+    return {make.__name__.replace("_", "-"): make for make in SCENARIOS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Mixed:
         """Return what ``scenario:NAME`` or ``recording:FOLDER`` means; raises ``LoadError``."""
         kind, _, name = text.partition(":")
         if kind == "scenario":
-            name = name.replace("-", " ")
+            name = name.replace(" ", "-").replace("_", "-")
             if name not in (known := scenarios()):
                 raise LoadError(f"no scenario {name!r}; there are {', '.join(sorted(known))}")
             return cls(kind, name)
@@ -67,14 +66,17 @@ class Mixed:
     def catalogue(self) -> Path:
         """The file of its facilities and channels."""
         if self.kind == "scenario":
-            return ROOT / "config" / "sites" / "demo.yaml"
+            return ROOT / "config" / "sites" / f"{self._scenario().site}.yaml"
         folder = Path(self.name)
         return folder / open_recording(folder, Path(self.data)).document.catalogue
+
+    def _scenario(self) -> Scenario:
+        return scenarios()[self.name](1)
 
     def messages(self, begin_ns: int) -> Iterator[Message]:
         """Yield its messages, moved so that it begins at ``begin_ns``."""
         if self.kind == "scenario":
-            played = scenarios()[self.name].messages()
+            played = self._scenario().messages()
         else:
             recorded = open_recording(Path(self.name), Path(self.data)).messages()
             played = (one.message for one in recorded)
