@@ -51,8 +51,9 @@ def old_street(
 
 
 def with_methane(station: Station, lel: Course) -> Station:
-    """Return the old town's section with so much methane more, in %LEL, in manhole 1; 45 % of it,
-    40 s later, in manhole 2: where an instrument or a link is tried, and not the soil.
+    """Return the old town's section with so much methane more, in %LEL, in manhole 1.
+
+    45 % of it come 40 s later in manhole 2. For trying an instrument or a link, not the soil.
     """
     near = station.with_signal("M1", lambda course: total(course, lel))
     return near.with_signal("M2", lambda course: total(course, times(0.45, delayed(lel, 40.0))))

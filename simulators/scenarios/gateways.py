@@ -30,7 +30,7 @@ from simulators.scenarios.bridge import RIVERSIDE, overweight_convoy, riverside
 from simulators.scenarios.gas import OLD_STREET, gas_leak, old_street, with_methane
 from simulators.scenarios.scenario import BEGIN_NS, Expected, Scenario, after, played_over
 from simulators.scenarios.tunnel import NORTH_HILL, north_hill
-from simulators.tunnel import tunnel
+from simulators.tunnel import Trouble, tunnel
 from simulators.world import Station, World
 
 GATEWAY = "gw-tunnel-north"
@@ -75,7 +75,7 @@ def _jam(seed: int) -> tuple[Station, Expected]:
         most=Grade.YELLOW,
         returns=True,
     )
-    return tunnel(GATEWAY, "nanling", seed, jam=jam), yellow
+    return tunnel(GATEWAY, "nanling", seed, trouble=Trouble(exhaust_ppm=jam)), yellow
 
 
 def _tunnel(
@@ -269,7 +269,7 @@ def half_payloads(seed: int) -> Scenario:
 def _nonsense(seed: int, kind: str, story: str, must: Expected, *may: Condition) -> Scenario:
     """Return two tunnels, one of which has new firmware; the other has a jam and is told."""
     jam = swell(after(AT_S), 300.0, 600.0, 300.0, 110.0)
-    healthy = tunnel("gw-tunnel-lake", "binjiang", seed, jam=jam)
+    healthy = tunnel("gw-tunnel-lake", "binjiang", seed, trouble=Trouble(exhaust_ppm=jam))
     garbled = nonsense(north_hill(seed), kind, after(AT_S), 900.0)
     told = Expected(
         "tunnel/lakebed/co-1",

@@ -20,7 +20,7 @@ from simulators.scenarios.bridge import WILLOW, willow
 from simulators.scenarios.gas import OLD_STREET, old_street, with_methane
 from simulators.scenarios.scenario import Expected, Scenario, after
 from simulators.scenarios.tunnel import NORTH_HILL, north_hill
-from simulators.tunnel import tunnel
+from simulators.tunnel import Trouble, tunnel
 
 AT_S = 1_200.0
 
@@ -196,7 +196,7 @@ def spikes_in_a_leak(seed: int) -> Scenario:
 def dying_in_a_jam(seed: int) -> Scenario:
     """Return a jam that fills a tunnel while one of its two detectors dies."""
     jam = swell(after(AT_S), 300.0, 900.0, 300.0, 110.0)
-    world = tunnel("gw-tunnel-north", "nanling", seed, jam=jam)
+    world = tunnel("gw-tunnel-north", "nanling", seed, trouble=Trouble(exhaust_ppm=jam))
     world = world.with_signal("CO1", dying(after(AT_S), 1_200.0, seed))
     channel = f"{NORTH_HILL}/co-1"
     must = (
