@@ -15,6 +15,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results.json"
+BY_HAND = "<!-- What follows is written by hand, and `make bench` keeps it. -->"
 SOAK = ROOT / "bench" / "soak.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -69,7 +70,8 @@ def write(results: Sequence[Result], about: dict[str, Any]) -> None:
     rows = [{**asdict(result), "met": result.met} for result in results]
     document = {"machine": about, "rows": rows}
     RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    PAGE.write_text(_page(results, about), encoding="utf-8")
+    _, marker, by_hand = PAGE.read_text(encoding="utf-8").partition(BY_HAND)
+    PAGE.write_text(f"{_page(results, about)}\n{marker}{by_hand}", encoding="utf-8")
 
 
 def show(results: Sequence[Result], about: dict[str, Any]) -> None:
@@ -117,13 +119,13 @@ def soak_lines() -> list[str]:
     soak = json.loads(SOAK.read_text(encoding="utf-8"))
     rss = [mb for _, mb in soak["rss_mb"]]
     worst = max(soak["p99_ms"])
-    about = soak["machine"]
+    about, load = soak["machine"], soak["load"]
     return [
         "",
         "## A soak",
         "",
         (
-            f"`make soak`, {about['at']}, {about['cores']} cores: {soak['channels']:,} channels for "
+            f"`make soak`, {about['at']}, {about['cores']} cores, load average {min(load):g} to {max(load):g}: {soak['channels']:,} channels for "
             f"{soak['minutes']:g} minutes with 200 listeners, 20 requests a second and a year of one"
         ),
         (

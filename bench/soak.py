@@ -40,6 +40,7 @@ class Soak:
     rss_mb: list[tuple[float, float]] = field(default_factory=list)  # (minute, MB)
     p50_ms: list[float] = field(default_factory=list)  # by minute
     p99_ms: list[float] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)  # the machine's load average, by minute
     toggles: int = 0
     sent: int = 0
     frames: int = 0
@@ -118,6 +119,7 @@ def run(minutes: float, channels: int) -> Soak:
                     soak.p50_ms.append(round(taken.at(50), 1))
                     soak.p99_ms.append(round(taken.at(99), 1))
                     soak.toggles += len(taken.took_ms)
+                    soak.load.append(round(os.getloadavg()[0], 1))
                     rss = soak.rss_mb[-1][1] if soak.rss_mb else 0.0
                     console.print(
                         f"minute {minute + 1}: p50 {soak.p50_ms[-1]} ms, p99 {soak.p99_ms[-1]} ms, "
