@@ -34,6 +34,9 @@ scoreboard: $(VENV)/.run ## every scenario at 20 seeds: recall, precision, delay
 bench: $(VENV)/.run packages ## measure and write bench/results.json
 	$(BIN)/python -m bench.run
 
+soak: $(VENV)/.run packages ## a city's load for MINUTES (30): memory, books, latency by minute
+	MINUTES=$(or $(MINUTES),30) $(BIN)/python -m bench.soak
+
 reference: $(VENV)/.run ## write what comes from the code: tables in docs/, example settings, dashboards
 	$(BIN)/python -m tools.reference
 
@@ -55,4 +58,4 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup.sh
 packages:
 	@tools/packages.sh mosquitto mosquitto-clients chromium influxdb nginx postgresql openssl
 
-.PHONY: help run test check real crash scoreboard bench reference lock clean packages
+.PHONY: help run test check real crash scoreboard bench soak reference lock clean packages

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from analytics.house import House
 from analytics.layout import (
@@ -21,6 +20,7 @@ from analytics.layout import (
     Tables,
     make_logs,
 )
+from analytics.picking import pick
 from analytics.plan import Level
 from analytics.tables import FAULT_LINKS, free_stack, limit_places
 from domain.catalogue import Catalogue
@@ -44,12 +44,11 @@ class Pairs(NamedTuple):
 def take_snapshot(house: House) -> dict[str, Any]:
     """Return all state in plain values and arrays, none of which changes any more."""
     tables = house.tables
-    limits = np.zeros(len(tables.limits), _LIMIT_STATE)
-    for name, column in _limit_columns(tables).items():
-        limits[name] = column
+    limits = pick(tables.limits, _LIMIT_STATE)
+    limits["channel"] = _owners(tables.channels)
     return {
         **look_at(house),
-        "channels": _select(tables.channels, _CHANNEL_STATE),
+        "channels": pick(tables.channels, _CHANNEL_STATE),
         "limits": limits,
         "ladders": {name: column.copy() for name, column in tables.ladders._asdict().items()},
         "features": _save_features(house.catalogue, house.levels, copy=True),
@@ -138,21 +137,13 @@ def _before(pairs: Pairs, house: House) -> Int64s:
     return before
 
 
-def _select(records: Records, dtype: npt.DTypeLike) -> Records:
-    selected = np.zeros(len(records), dtype)
-    for name in selected.dtype.names or ():
-        selected[name] = records[name]
-    return selected
-
-
 def _owners(channels: Records) -> Int64s:
     return np.repeat(np.arange(len(channels)), channels["limit_count"])
 
 
 def _limit_columns(tables: Tables) -> dict[str, Any]:
     columns = {name: tables.limits[name] for name in (_LIMIT_STATE.names or ())[1:]}
-    owners = np.repeat(np.arange(len(tables.channels)), tables.channels["limit_count"])
-    return {"channel": owners, **columns}
+    return {"channel": _owners(tables.channels), **columns}
 
 
 def busy_limits(saved: Any, awake: Any) -> Records:

@@ -1,10 +1,10 @@
 """Readings of a channel out of the archive: bounded spans, bounded answers, in a bounded pool."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -138,7 +138,8 @@ def answer(archive: Archive, span: Span, head: dict[str, Any]) -> bytes:
         buckets = archive.read_buckets(span.channel, span.start_ns, span.end_ns, span.bucket_ns)
         items, following_ns = bucket_items(buckets, span.limit)
     cursor = None if following_ns is None else encode_cursor(str(following_ns))
-    return json.dumps({**head, "items": items, "next": cursor}, allow_nan=False).encode()
+    # In one call of few milliseconds: whoever encodes holds the interpreter's lock.
+    return msgspec.json.encode({**head, "items": items, "next": cursor})
 
 
 async def read(

@@ -23,7 +23,7 @@ class ApiSettings:
     archive_waiting_max: int = 16
     archive_timeout_s: float = 20.0
     command_timeout_s: float = 10.0
-    listeners_max: int = 200
+    listeners_max: int = 2_000
     heartbeat_s: float = 15.0
     latest_s: float = 1.0
     send_timeout_s: float = 20.0

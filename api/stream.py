@@ -1,9 +1,10 @@
 """The event stream (SSE): every transition once, in order, resumed by its number.
 
 A listener is nothing but a cursor. What was written lately stands in one ring for all; a listener
-that is further behind reads the store. So nobody's slowness costs the others anything, nothing is
-lost or doubled at the seam, and a listener that takes nothing for a while is cut off and resumes
-by the number of its last event.
+that is further behind reads the store, and one that has caught up joins the fan, to which new events
+are written in one go. So nobody's slowness costs the others anything, nothing is lost or doubled at
+the seam, and a listener that takes nothing for a while is cut off and resumes by the number of its
+last event.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.fan import Fan, Place
 from api.ports import Store, Written
 from domain.alarm import Transition
 
@@ -46,23 +48,38 @@ class Hub:
         self._origin: int | None = None  # just before the first number ever published here
         self._floor: int | None = None  # the ring holds all that was written after this number
         self.last: int | None = None
+        self.fan = Fan()
         self.wake = asyncio.Event()
         self.closed = False
 
     def publish(self, written: Written) -> None:
         """Take transitions just committed, with rising numbers, and wake the listeners."""
-        for number, transition in written:
+        events = [Event(number, transition) for number, transition in written]
+        for event in events:
             if self._origin is None:
-                self._origin = self._floor = number - 1
+                self._origin = self._floor = event.number - 1
             if len(self._ring) == self._ring.maxlen:
                 self._floor = self._ring[0].number
-            self._ring.append(Event(number, transition))
-            self.last = number
+            self._ring.append(event)
+            self.last = event.number
+        if len(self.fan):
+            self.fan.write([(event.number, self._text(event)) for event in events])
         self._rouse()
+
+    def _text(self, event: Event) -> bytes:
+        return event_text("transition", self._document(event), event.number)
+
+    def join(self, place: Place) -> bool:
+        """Take a listener into the fan; False where it has not caught up."""
+        if self.closed or (self.last is not None and (place.cursor or -1) < self.last):
+            return False
+        self.fan.join(place)
+        return True
 
     def close(self) -> None:
         """End every stream."""
         self.closed = True
+        self.fan.close()
         self._rouse()
 
     def _rouse(self) -> None:

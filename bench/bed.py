@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.city import PROBE, make_catalogue, save_catalogue
+from domain.catalogue import Catalogue
 from service.broker import broker_command
 from service.children import Child
 
@@ -73,7 +74,10 @@ def machine_cpu_s() -> float:
 class Bed:
     """A broker and the service that listens to it."""
 
-    def __init__(self, broker: Child, service: Child, mqtt_port: int, http_port: int) -> None:
+    def __init__(
+        self, broker: Child, service: Child, mqtt_port: int, http_port: int, folder: Path
+    ) -> None:
+        self.folder = folder
         self.broker = broker
         self.service = service
         self.mqtt_port = mqtt_port
@@ -90,13 +94,22 @@ class Bed:
     def books(self) -> dict[str, int]:
         """Return what is counted over all gateways: frames received, readings by fate."""
         books: dict[str, int] = {}
-        path = "/api/v1/accounting?limit=1000"
-        for book in json.loads(self.get(path))["items"]:
+        for book in self.items("/api/v1/accounting"):
             books["frames"] = books.get("frames", 0) + book["frames"]["received"]
             for fate, count in book["readings"].items():
                 if isinstance(count, int):
                     books[fate] = books.get(fate, 0) + count
         return books
+
+    def items(self, path: str) -> Iterator[dict[str, Any]]:
+        """Yield the items of a list, all of its parts."""
+        cursor = ""
+        while True:
+            page = json.loads(self.get(f"{path}?limit=1000{cursor}"))
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            cursor = f"&cursor={page['next']}"
 
     def metric(self, name: str) -> float:
         found = re.search(rf"^{name} (\S+)$", self.get("/metrics").decode(), re.MULTILINE)
@@ -127,10 +140,17 @@ class Bed:
 @contextmanager
 def running_service(channels: int, gateways: int, **settings: object) -> Iterator[Bed]:
     """Run broker and service with a catalogue of so many channels, ready and warm."""
+    with running_with(make_catalogue(channels, gateways), **settings) as bed:
+        yield bed
+
+
+@contextmanager
+def running_with(catalogue: Catalogue, **settings: object) -> Iterator[Bed]:
+    """Run broker and service with a catalogue that holds the probe, ready and warm."""
     with tempfile.TemporaryDirectory(prefix="lifeline-bench-") as name:
         folder = Path(name)
         data = folder / "data"
-        asyncio.run(save_catalogue(make_catalogue(channels, gateways), data))
+        asyncio.run(save_catalogue(catalogue, data))
         with running_broker(folder / "broker") as (broker, mqtt_port):
             http_port = free_port()
             environment = {
@@ -143,7 +163,7 @@ def running_service(channels: int, gateways: int, **settings: object) -> Iterato
             command = [sys.executable, "-m", "service", "serve"]
             service = Child("service", command, folder / "service.log", environment)
             try:
-                bed = Bed(broker, service, mqtt_port, http_port)
+                bed = Bed(broker, service, mqtt_port, http_port, folder)
                 _until_ready(bed)
                 yield bed
             finally:

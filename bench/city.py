@@ -10,6 +10,8 @@ from domain.catalogue import Catalogue, Channel
 from domain.time import NS_PER_MS, NS_PER_S, format_rfc3339
 from ingest.topics import build_data_topic
 from ingest.wire import block
+from simulators.city import facilities_of
+from simulators.city_mix import WAVE
 from storage.catalogue.arrange import arrange
 from storage.catalogue.build import build_catalogue
 from storage.catalogue.revisions import CatalogueStore
@@ -173,3 +175,42 @@ class Load:
                 time = format_rfc3339(self.first_ns + turn * self.step_ns + millisecond_ns)
                 payload = f'{{"ts":"{time}","values":{{"{name}":{wave[0]:.2f}}}}}'.encode()
             yield topics[channel % self.gateways], payload
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Blocks of ``samples`` for the waveforms of the simulated city, in turn, from ``first_ns`` on."""
+
+    messages: int
+    samples: int
+    names: tuple[tuple[str, str, str], ...]  # (district, gateway, name as sent)
+    first_ns: int
+
+    @property
+    def readings(self) -> int:
+        return self.messages * self.samples
+
+    @property
+    def end_ns(self) -> int:
+        """The event time at which a load that follows may begin."""
+        rounds = -(-self.messages // len(self.names))
+        return self.first_ns + rounds * self.samples * SAMPLE_NS
+
+    def payloads(self) -> Iterator[tuple[str, bytes]]:
+        """Yield (topic, payload)."""
+        waves = np.random.default_rng(1).normal(0, 0.01, (64, self.samples)).astype(np.float32)
+        for number in range(self.messages):
+            turn, place = divmod(number, len(self.names))
+            district, gateway, name = self.names[place]
+            t0_ns = self.first_ns + turn * self.samples * SAMPLE_NS
+            payload = block.encode(name, t0_ns, SAMPLE_NS, waves[number % 64])
+            yield build_data_topic(district, gateway, "block"), payload
+
+
+def wave_channels(channels: int) -> list[tuple[str, str, str]]:
+    """Return (district, gateway, name) of every waveform of the simulated city."""
+    return [
+        (one.district, one.gateway, one.names[-1])
+        for one in facilities_of(channels)
+        if one.varieties[-1] is WAVE
+    ]

@@ -7,11 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.archive import History, measure_history
-from bench.bed import Bed, running_service
-from bench.city import Load
+from bench.bed import Bed, running_service, running_with
+from bench.city import Blocks, Load, wave_channels
 from bench.core import Quiet, measure_quiet
+from bench.crowd import Crowd
 from bench.influx import Lines, measure_ceiling, measure_lines
-from bench.latency import Latency, Mixed, measure_latency
+from bench.isolation import Isolation, Taken, living, make_city, measure_isolation, turn
+from bench.latency import Latency, measure_latency
 from bench.stages import Stages, measure_stages
 from bench.throughput import Passage, measure_broker_alone, measure_passages, median_of
 from bench.waveform import Waveform, measure_waveform
@@ -21,7 +23,8 @@ from tests.servers.influx import InfluxServer
 CHANNELS, GATEWAYS = 2_000, 20
 RUNS = 3
 PACE = 20_000.0  # messages a second
-CITY_CHANNELS, CITY_GATEWAYS, CITY_BLOCKS_PER_S = 85_000, 100, 200
+CITY_CHANNELS, CITY_WAVES = 85_000, 200
+ISOLATION_S = 900.0  # at most: it is ended when both sides are measured
 ARCHIVE_SLICE_ROWS = 4_000_000
 HISTORY_CHANNELS = 240  # a day of one reading a second: 20.7 million
 
@@ -42,6 +45,14 @@ class Lab:
             self._stack.close()
             self._beds = {channels: self._stack.enter_context(running_service(channels, gateways))}
         return self._beds[channels]
+
+    def _city(self) -> Bed:
+        """Return the service with the whole city; only one runs at a time."""
+        if CITY_CHANNELS not in self._beds:
+            self._stack.close()
+            bed = self._stack.enter_context(running_with(make_city(CITY_CHANNELS)))
+            self._beds = {CITY_CHANNELS: bed}
+        return self._beds[CITY_CHANNELS]
 
     def _small(self) -> Bed:
         fresh = CHANNELS not in self._beds
@@ -75,16 +86,26 @@ class Lab:
         return measure_latency(self._small(), load, rate, toggles=160, seconds=15), rate
 
     @cached_property
-    def city(self) -> Latency:
+    def city(self) -> Taken:
         """Latency in a city's life; the archive seals a slice in the middle of it."""
-        bed = self._bed(CITY_CHANNELS, CITY_GATEWAYS)
-        seconds = 60
-        mixed = Mixed(CITY_CHANNELS, CITY_GATEWAYS, CITY_BLOCKS_PER_S, seconds, _ago_ns(60))
-        readings_per_s = mixed.json_per_s + 100 * CITY_BLOCKS_PER_S
-        before = (ARCHIVE_SLICE_ROWS - 20 * readings_per_s) // 500
-        filling = Load(before, 500, CHANNELS, CITY_GATEWAYS, _ago_ns(3_000))
-        measure_passages(bed, filling, 1)
-        return measure_latency(bed, mixed, mixed.rate, toggles=500, seconds=seconds - 6)
+        bed, seconds = self._city(), 60.0
+        readings_per_s = CITY_CHANNELS / 60 + 100 * CITY_WAVES
+        before = int((ARCHIVE_SLICE_ROWS - 40 * readings_per_s) // 500)
+        names = wave_channels(CITY_CHANNELS)
+        measure_passages(bed, Blocks(before, 500, tuple(names), _ago_ns(90_000)), 1)
+        taken = Taken()
+        with living(bed, CITY_CHANNELS, seconds + 60):
+            time.sleep(5.0)
+            turn(bed, seconds, taken, per_s=8.0)
+        return taken
+
+    @cached_property
+    def isolation(self) -> Isolation:
+        """Latency alone and in company, in turn."""
+        bed = self._city()
+        with living(bed, CITY_CHANNELS, ISOLATION_S):
+            time.sleep(5.0)
+            return measure_isolation(bed, Crowd())
 
     @cached_property
     def stages_500(self) -> Stages:

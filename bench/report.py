@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results.json"
+BY_HAND = "<!-- What follows is written by hand, and `make bench` keeps it. -->"
+SOAK = ROOT / "bench" / "soak.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 
@@ -67,7 +70,8 @@ def write(results: Sequence[Result], about: dict[str, Any]) -> None:
     rows = [{**asdict(result), "met": result.met} for result in results]
     document = {"machine": about, "rows": rows}
     RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    PAGE.write_text(_page(results, about), encoding="utf-8")
+    _, marker, by_hand = PAGE.read_text(encoding="utf-8").partition(BY_HAND)
+    PAGE.write_text(f"{_page(results, about)}\n{marker}{by_hand}", encoding="utf-8")
 
 
 def show(results: Sequence[Result], about: dict[str, Any]) -> None:
@@ -104,4 +108,41 @@ def _page(results: Sequence[Result], about: dict[str, Any]) -> str:
     for result in results:
         lines += ["", f"## {result.title}", "", f"`{result.key}`: {result.note}."]
         lines += ["", f"What limits it: {result.limited_by}"]
+    lines += soak_lines()
     return "\n".join(lines) + "\n"
+
+
+def soak_lines() -> list[str]:
+    """Return what the last ``make soak`` said, as lines of the page."""
+    if not SOAK.exists():
+        return []
+    soak = json.loads(SOAK.read_text(encoding="utf-8"))
+    rss = [mb for _, mb in soak["rss_mb"]]
+    worst = max(soak["p99_ms"])
+    about, load = soak["machine"], soak["load"]
+    return [
+        "",
+        "## A soak",
+        "",
+        (
+            f"`make soak`, {about['at']}, {about['cores']} cores, load average {min(load):g} to {max(load):g}: {soak['channels']:,} channels for "
+            f"{soak['minutes']:g} minutes with 200 listeners, 20 requests a second and a year of one"
+        ),
+        (
+            f"channel asked for again and again. {soak['frames']:,} frames and {soak['stored']:,} readings "
+            f"were counted of {soak['sent'] + soak['toggles']:,} frames sent;"
+        ),
+        (
+            f"gateways whose books do not balance: {soak['unbalanced']}. Memory {rss[0]:,.0f} MB at first, "
+            f"{rss[-1]:,.0f} MB at last, most {max(rss):,.0f} MB;"
+        ),
+        (
+            f"slope {soak['slope_mb_h']:+.0f} ± {soak['slope_error_mb_h']:.0f} MB/h after the first third. "
+            f"Journal {soak['journal_mb']:,.0f} MB, archive {soak['archive_mb']:,.0f} MB."
+        ),
+        (
+            f"Publish to transition by minute: p50 {float(np.median(soak['p50_ms'])):.0f} ms in the median, "
+            f"p99 from {min(soak['p99_ms']):.0f} to {worst:.0f} ms."
+        ),
+        f"Requests answered {soak['answered']:,}, refused {soak['refused']:,}.",
+    ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.bed import Bed, cpu_s, machine_cpu_s, running_broker
-from bench.city import Load
+from bench.city import Blocks, Load
 from bench.wire import Sender, Subscriber
 
 
@@ -26,7 +26,7 @@ class Passage:
     others_cores: float  # by everything on the machine that is not ours
 
 
-def measure_passages(bed: Bed, load: Load, runs: int) -> list[Passage]:
+def measure_passages(bed: Bed, load: Load | Blocks, runs: int) -> list[Passage]:
     """Send a load several times, each with later event times, and see each into the archive."""
     passages = []
     for _ in range(runs):
@@ -39,7 +39,7 @@ def median_of(passages: list[Passage]) -> Passage:
     return sorted(passages, key=lambda p: p.archived_s)[len(passages) // 2]
 
 
-def _measure(bed: Bed, load: Load) -> Passage:
+def _measure(bed: Bed, load: Load | Blocks) -> Passage:
     sender = Sender(bed.mqtt_port, load.payloads)
     try:
         sender.ready()

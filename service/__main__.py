@@ -110,7 +110,7 @@ def demo(
 def simulate(
     mqtt_url: Annotated[str, typer.Option(help="The broker.")] = "mqtt://127.0.0.1:1883",
     progress_file: Annotated[
-        Path | None, typer.Option(help="Where to note how far the city has come.")
+        Path | None, typer.Option(help="Where to note how far the demonstration has come.")
     ] = None,
     wait_for: Annotated[
         str | None, typer.Option(help="An address that must answer before anything is sent.")
@@ -118,15 +118,43 @@ def simulate(
     passwords: Annotated[
         Path | None, typer.Option(help="File with lines gateway:password, for a broker that asks.")
     ] = None,
+    city: Annotated[
+        int | None, typer.Option(help="A whole city of so many channels as a load, and bounded.")
+    ] = None,
+    processes: Annotated[int, typer.Option(help="That send the city.", min=1, max=64)] = 1,
+    speed: Annotated[float, typer.Option(help="The city's, times life's.", min=0.01)] = 1.0,
+    seconds: Annotated[float, typer.Option(help="The city ends after these.", min=1)] = 600.0,
+    seed: Annotated[int, typer.Option(help="Another seed is another city.")] = 20211128,
+    connections: Annotated[
+        int, typer.Option(help="At most; beyond, gateways share one.", min=1)
+    ] = 500,
+    mix: Annotated[
+        list[str] | None, typer.Option(help="scenario:NAME or recording:FOLDER, beside the city.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where the files of a mixed recording lie.")
+    ] = None,
+    import_: Annotated[
+        bool,
+        typer.Option("--import", help="Save the city's catalogue in the state database first."),
+    ] = False,
 ) -> None:
-    """Send the demonstration city's telemetry: six hours of history, then at life's speed."""
+    """Send the demonstration city's telemetry, or with --city a load of any size."""
     from service.city import read_passwords, run_city  # noqa: PLC0415
+    from service.simulating import LoadError, load_of, simulate_city  # noqa: PLC0415
     from simulators.publisher import PublishError  # noqa: PLC0415
+    from storage.catalogue.document import CatalogueError  # noqa: PLC0415
 
     try:
         known = read_passwords(passwords) if passwords is not None else None
-        asyncio.run(run_city(mqtt_url, progress_file, wait_for, known))
-    except (PublishError, ValueError, OSError) as error:
+        if city is None:
+            asyncio.run(run_city(mqtt_url, progress_file, wait_for, known))
+            return
+        load = load_of(
+            city, mqtt_url, seed, seconds, speed, processes, connections, mix or [], data, known
+        )
+        simulate_city(load, wait_for, _settings() if import_ else None)
+    except (PublishError, LoadError, CatalogueError, ValueError, OSError) as error:
         raise _fail(error) from None
 
 

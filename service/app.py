@@ -7,10 +7,8 @@ import sys
 from contextlib import AsyncExitStack
 
 import structlog
-from fastapi import FastAPI
 
 from alerting.outbox import OutboxConsumer, log_delivery
-from api.app import end_streams
 from domain.time import seconds_to_ns
 from ingest.limits import Limits
 from ingest.newest import newest_time_ns
@@ -114,14 +112,12 @@ async def _run(
     watch = Watch(health, lambda: waiting_notices(stores.state))
     supervisor.start("watch", watch.run())
     app = make_app(parts, health, watch)
-    await stack.enter_async_context(app.router.lifespan_context(app))
-    door.front.app = app
-    door.open()
+    await door.show(app)
     try:
         await supervisor.wait()
     finally:
         notify.tell("STOPPING=1", "STATUS=stopping")
-        await _stop(supervisor, door, app, stores, judgement)
+        await _stop(supervisor, door, stores, judgement)
 
 
 def _standing(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Standing:
@@ -270,11 +266,8 @@ def _listener(settings: Settings) -> socket.socket:
     return listener
 
 
-async def _stop(
-    supervisor: Supervisor, door: Door, app: FastAPI, stores: Stores, judgement: Judgement
-) -> None:
+async def _stop(supervisor: Supervisor, door: Door, stores: Stores, judgement: Judgement) -> None:
     """Stop in the order of the data's way, and leave nothing half done that could be finished."""
-    end_streams(app)
     # First, so that whoever waits for a command's result is still answered.
     await door.close()
     await supervisor.cancel("intake")

@@ -56,6 +56,13 @@ class Child:
         text = self.log_file.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it has ended by itself; raises ``TimeoutError`` where it does not."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"the {self.name} goes on after {timeout_s:.0f} s") from None
+
     def stop(self) -> None:
         """Ask the child to stop, and wait; kill it where it does not."""
         if self.running:

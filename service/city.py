@@ -29,7 +29,7 @@ async def run_city(
     since_ns = _stopped_at_ns(progress_file)
     _note(progress_file, since_ns, live=False)
     if wait_for is not None:
-        await _answers(wait_for)
+        await answers(wait_for)
     async with Publisher(mqtt_url, passwords) as publisher:
         city = Demonstration(time.time_ns())
         for message in city.backfill(since_ns):
@@ -76,7 +76,7 @@ def _note(progress_file: Path | None, sent_until_ns: int, *, live: bool) -> None
     beside.replace(progress_file)
 
 
-async def _answers(address: str) -> None:
+async def answers(address: str) -> None:
     """Return when ``address`` answers well."""
     while True:
         try:

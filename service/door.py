@@ -3,13 +3,18 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
+from api.app import end_streams
 from api.errors import problem
+from service.across import ask
+from service.direct import DirectProtocol
 from service.supervise import Supervisor
 
 STOP_TIMEOUT_S = 5
@@ -68,22 +73,65 @@ class _Server(uvicorn.Server):
 
 
 class Door:
-    """The HTTP server, as the supervised task ``http``."""
+    """The HTTP server on an event loop and a thread of its own, as the supervised task ``http``."""
 
     def __init__(self, supervisor: Supervisor, listener: socket.socket) -> None:
         self.front = Front()
         self._supervisor = supervisor
         self._listener = listener
         self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._entered = AsyncExitStack()  # the lifespan of what is shown; on its own loop
         config = uvicorn.Config(
-            self.front, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
+            self.front,
+            http=DirectProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
         self._server = _Server(config)
 
     def open(self) -> None:
         """Begin to answer; once is enough."""
         if self._task is None:
-            self._task = self._supervisor.start("http", self._server.serve([self._listener]))
+            self._task = self._supervisor.start("http", self._serve())
+
+    async def show(self, app: FastAPI) -> None:
+        """Let ``app`` answer from now on; opens the door where it is not open yet."""
+        if self._task is None:
+            self.front.app = app
+            self.open()
+            return
+        assert self._loop is not None  # noqa: S101  it is open
+        await ask(self._loop, self._enter(app))
+
+    async def _enter(self, app: FastAPI) -> None:
+        await self._entered.enter_async_context(app.router.lifespan_context(app))
+        self._entered.callback(end_streams, app)
+        self.front.app = app
+
+    async def _serve(self) -> None:
+        """Run the server in its thread until it ends."""
+        thread = threading.Thread(target=self._run, args=(done := _Done(),), name="http")
+        thread.start()
+        await done.future
+
+    def _run(self, done: "_Done") -> None:
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:
+            done.tell(error)
+        else:
+            done.tell(None)
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        app, self.front.app = self.front.app, None
+        async with self._entered:
+            if app is not None:
+                await self._enter(app)
+            await self._server.serve([self._listener])
 
     @property
     def is_open(self) -> bool:
@@ -93,5 +141,28 @@ class Door:
     async def close(self) -> None:
         """Answer who has asked, and no one else."""
         if self._task is not None and not self._task.done():
+            loop, app = self._loop, self.front.app
+            if loop is not None and app is not None:  # streams never end by themselves
+                loop.call_soon_threadsafe(end_streams, app)
             self._server.should_exit = True
             await self._supervisor.finish("http", STOP_TIMEOUT_S + 1)
+
+
+class _Done:
+    """Tells a loop what became of a thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self._loop.create_future()
+
+    def tell(self, error: BaseException | None) -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(self._set, error)
+
+    def _set(self, error: BaseException | None) -> None:
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(None)
+        else:
+            self.future.set_exception(error)

@@ -1,5 +1,6 @@
 """Lifeline's metrics about itself, collected when asked; never a label per sensor."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -72,7 +73,7 @@ class ServiceCollector(Collector):
 
     def _ingest(self) -> Metric:
         totals: dict[tuple[str, str, str], int] = {}
-        for account, count in self._committer.ledger.items():
+        for account, count in Counter(self._committer.ledger).items():
             key = (str(account.unit), str(account.fate), str(account.reason))
             totals[key] = totals.get(key, 0) + count
         family = CounterMetricFamily(

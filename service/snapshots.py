@@ -1,26 +1,86 @@
 """Snapshots of the evaluator on disk: written beside, renamed, checked when read."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import structlog
 import xxhash
 
 MAGIC = b"LLSNAP1\n"
 ARRAY_CODE = 1
 KEPT_MIN = 2
+APART_BYTES = 1 << 16  # a larger array is a piece of its own
+LIST_ITEMS = 10_000  # of a longer list so many at a time
+_SHORT_LIST, _LIST_HEAD = 15, 3  # MessagePack: up to 15 items the header is one byte, then three
+
+Piece = bytes | memoryview
 
 log = structlog.get_logger(__name__)
 
 
 def encode(snapshot: dict[str, Any]) -> bytes:
     """Return a snapshot of plain values and numpy arrays as checked bytes."""
-    body = msgspec.msgpack.encode(snapshot, enc_hook=_encode_array)
-    return MAGIC + xxhash.xxh3_64_digest(body) + body
+    return b"".join(encode_parts(snapshot))
+
+
+def encode_parts(snapshot: dict[str, Any]) -> list[Piece]:
+    """Return the bytes of ``encode`` in pieces, the arrays as they lie in memory.
+
+    A city's snapshot is 200 MB. Put together in one call, copy by copy, it would hold the
+    interpreter's lock for half a second, and every alarm with it.
+    """
+    pieces: list[Piece] = []
+    _pack(snapshot, pieces)
+    digest = xxhash.xxh3_64()
+    for piece in pieces:
+        digest.update(piece)
+    return [MAGIC, digest.digest(), *pieces]
+
+
+def _pack(value: object, pieces: list[Piece]) -> None:
+    """Append ``value`` as MessagePack: containers by hand, so that what is large stays apart."""
+    if isinstance(value, dict):
+        pieces.append(b"\xdf" + len(value).to_bytes(4, "big"))
+        for key, inner in value.items():
+            pieces.append(_encoder.encode(key))
+            _pack(inner, pieces)
+    elif isinstance(value, np.ndarray) and value.nbytes > APART_BYTES:
+        _pack_array(value, pieces)
+    elif isinstance(value, list | tuple) and _holds_arrays(value):
+        pieces.append(b"\xdd" + len(value).to_bytes(4, "big"))
+        for inner in value:
+            _pack(inner, pieces)
+    elif isinstance(value, list | tuple) and len(value) > LIST_ITEMS:
+        pieces.append(b"\xdd" + len(value).to_bytes(4, "big"))
+        for place in range(0, len(value), LIST_ITEMS):
+            some = value[place : place + LIST_ITEMS]
+            head = (
+                _LIST_HEAD if len(some) > _SHORT_LIST else 1
+            )  # the header of these few is left out
+            pieces.append(memoryview(_encoder.encode(some))[head:])
+    else:
+        pieces.append(_encoder.encode(value))
+
+
+def _holds_arrays(value: Sequence[object]) -> bool:
+    return 0 < len(value) <= LIST_ITEMS and isinstance(value[0], dict | np.ndarray)
+
+
+def _pack_array(value: npt.NDArray[Any], pieces: list[Piece]) -> None:
+    """Append what ``_encode_array`` makes of an array, without copying its numbers."""
+    flat = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+    data = memoryview(flat)  # type: ignore[arg-type]  # arrays are buffers
+    head = b"\x92" + _encoder.encode(_header(value)) + b"\xc6" + len(data).to_bytes(4, "big")
+    size = len(head) + len(data)
+    if size >= 1 << 32:
+        raise TypeError("a snapshot cannot hold an array of 4 GiB")
+    pieces.append(b"\xc9" + size.to_bytes(4, "big") + bytes([ARRAY_CODE]) + head)
+    pieces.append(data)
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -37,9 +97,15 @@ def _encode_array(value: object) -> object:
         return value.item()
     if not isinstance(value, np.ndarray):
         raise TypeError(f"a snapshot cannot hold {type(value).__name__}")
-    header = [msgspec.json.encode(np.lib.format.dtype_to_descr(value.dtype)), list(value.shape)]
     data = np.ascontiguousarray(value).tobytes()
-    return msgspec.msgpack.Ext(ARRAY_CODE, msgspec.msgpack.encode([header, data]))
+    return msgspec.msgpack.Ext(ARRAY_CODE, msgspec.msgpack.encode([_header(value), data]))
+
+
+def _header(value: npt.NDArray[Any]) -> list[Any]:
+    return [msgspec.json.encode(np.lib.format.dtype_to_descr(value.dtype)), list(value.shape)]
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_array)
 
 
 def _decode_array(code: int, data: memoryview) -> object:
@@ -102,10 +168,10 @@ class SnapshotFolder:
         """Write a snapshot durably under its ``seq``."""
         path = self._path(int(snapshot["seq"]))
         beside = path.with_suffix(".part")
-        data = encode(snapshot)
+        pieces = encode_parts(snapshot)
         try:
             with beside.open("wb") as file:
-                file.write(data)
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:

@@ -1,5 +1,7 @@
 """What a running service shows of itself, and is told through: interface, health, metrics."""
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request, Response
@@ -12,6 +14,7 @@ from api.settings import ApiSettings
 from domain.texts import alarm_text
 from ingest.limits import Limits
 from ingest.source import Source
+from service.across import BroadcastAcross, across
 from service.auditing import Auditor
 from service.backups import Backups
 from service.catalogues import Catalogues
@@ -57,28 +60,36 @@ class Parts:
 
 
 def make_app(parts: Parts, health: ServiceHealth, watch: Watch) -> FastAPI:
-    """Return the HTTP interface; requests wait for a database that is away for a while only."""
+    """Return the HTTP interface; requests wait for a database that is away for a while only.
+
+    It is to be run on another event loop than this one; see ``service.across``.
+    """
+    loop = asyncio.get_running_loop()
     stores, judgement, clock = parts.stores, parts.judgement, parts.clock
     state, evaluator = stores.state.hurried(REQUEST_PATIENCE_S), judgement.evaluator
     app = create_app(
         Ports(
             live=LivePicture(evaluator, clock),
-            store=StoreView(state, evaluator, judgement.committer, judgement.archiver),
+            store=across(
+                StoreView(state, evaluator, judgement.committer, judgement.archiver), loop
+            ),
             archive=ArchiveView(stores.archive),
-            commands=Commands(stores.journal, judgement.committer, clock.now_ns),
-            adoption=parts.catalogues,
-            stream=judgement.broadcast,
-            health=health,
-            keys=KeyStore(state),
-            gateway_keys=GatewayKeyStore(state),
-            intake=PushIntake(stores.journal, clock, parts.limits, parts.gate.holding),
-            audit=Auditor(state),
+            commands=across(Commands(stores.journal, judgement.committer, clock.now_ns), loop),
+            adoption=across(parts.catalogues, loop),
+            stream=BroadcastAcross(judgement.broadcast),
+            health=across(health, loop),
+            keys=across(KeyStore(state), loop),
+            gateway_keys=across(GatewayKeyStore(state), loop),
+            intake=across(
+                PushIntake(stores.journal, clock, parts.limits, parts.gate.holding), loop
+            ),
+            audit=across(Auditor(state), loop),
             alarm_text=alarm_text,
-            revisions=parts.catalogues,
-            profile_log=ProfileLog(state),
-            webhooks=parts.webhooks,
+            revisions=across(parts.catalogues, loop),
+            profile_log=across(ProfileLog(state), loop),
+            webhooks=across(parts.webhooks, loop),
             registry=_registry(parts, watch),
-            backups=parts.backups,
+            backups=across(parts.backups, loop),
         ),
         ApiSettings(open_reads=parts.settings.open_reads),
     )
@@ -121,8 +132,8 @@ def _registry(parts: Parts, watch: Watch) -> CollectorRegistry:
         SelfCollector(
             parts.settings,
             watch,
-            ledger=lambda: judgement.committer.ledger,
-            gateways=lambda: judgement.evaluator.gateways,
+            ledger=lambda: Counter(judgement.committer.ledger),
+            gateways=lambda: dict(judgement.evaluator.gateways),
             snapshot_age_s=lambda: judgement.keeper.age_s,
             judged_s=lambda: judgement.thread.busy_s,
         )

@@ -5,11 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.context import Context, Here
 from api.errors import ApiError, bad_request
+from api.fan import Place, Transport, transport_of
 from api.lists import INT64_MAX, QueryId
 from api.present import find_channel, latest_out, time_text
 from api.stream import EventStream, event_text
@@ -31,10 +32,20 @@ class EventQuery(BaseModel):
 
 
 class Listener:
-    """One listener's part of the stream: transitions by cursor, beats by the loop's clock."""
+    """One listener's part of the stream: transitions by cursor, beats by the loop's clock.
 
-    def __init__(self, here: Context, cursor: int | None, channel_ids: list[str]) -> None:
+    With a ``transport`` it joins the fan once it has caught up, and what comes then is written there.
+    """
+
+    def __init__(
+        self,
+        here: Context,
+        cursor: int | None,
+        channel_ids: list[str],
+        transport: Transport | None = None,
+    ) -> None:
         self._here = here
+        self._transport = transport
         self._cursor = cursor
         self._channel_ids = channel_ids
         self._told: dict[str, Latest] = {}
@@ -55,8 +66,31 @@ class Listener:
             beats = await self._beats()
             if beats:
                 yield beats
+            place = None if written else self._join()
+            if place is not None:
+                async for beats in self._in_fan(place):
+                    yield beats
+                return
             if not written:
                 await self._wait(wake)
+
+    def _join(self) -> Place | None:
+        """Return this listener's place in the fan, once it has one."""
+        if self._transport is None:
+            return None
+        place = Place(self._transport, self._cursor, self._here.metrics.listeners_cut.inc)
+        return place if self._here.hub.join(place) else None
+
+    async def _in_fan(self, place: Place) -> AsyncIterator[bytes]:
+        """Yield beats for as long as the listener has its place."""
+        try:
+            while not place.ended.is_set():
+                await self._wait(place.ended)
+                beats = await self._beats()
+                if beats:
+                    yield beats
+        finally:
+            self._here.hub.fan.leave(place)
 
     async def _wait(self, wake: asyncio.Event) -> None:
         due_s = min(self._heartbeat_at, self._latest_at) - self._loop.time()
@@ -114,6 +148,7 @@ def resume_after(header: str | None, query: EventQuery) -> int | None:
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def listen(
+    request: Request,
     here: Here,
     query: Annotated[EventQuery, Query()],
     last_event_id: Annotated[str | None, Header(max_length=64)] = None,
@@ -128,7 +163,8 @@ async def listen(
         raise ApiError(503, "The service is shutting down.", headers={"Retry-After": "5"})
     if here.listeners >= here.settings.listeners_max:
         raise ApiError(503, "Too many listeners.", "Close some.", headers={"Retry-After": "30"})
-    listener = Listener(here, await here.hub.start(after), query.latest or [])
+    cursor = await here.hub.start(after)
+    listener = Listener(here, cursor, query.latest or [], transport_of(request.scope))
     return EventStream(
         here.counted(listener.events()),
         here.settings.send_timeout_s,

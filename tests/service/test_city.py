@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from service.city import _answers, _note, _stopped_at_ns
+from service.city import _note, _stopped_at_ns, answers
 
 
 def test_what_is_noted_is_read_back(tmp_path):
@@ -30,7 +30,7 @@ def test_without_a_file_nothing_is_noted(tmp_path):
     assert _stopped_at_ns(tmp_path / "none.json") == 0
 
 
-async def test_it_waits_until_the_service_answers_well():
+async def test_it_waits_until_the_serviceanswers_well():
     statuses = iter([503, 503, 200])
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -44,7 +44,7 @@ async def test_it_waits_until_the_service_answers_well():
     with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        await _answers(f"http://127.0.0.1:{server.server_port}/health/ready")
+        await answers(f"http://127.0.0.1:{server.server_port}/health/ready")
         server.shutdown()
         thread.join()
     assert next(statuses, None) is None

@@ -123,3 +123,25 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path):
     (tmp_path / "00000000000000000007.part").write_bytes(b"half")
     assert seqs_of(SnapshotFolder(tmp_path).newest(10)) == [5]
     assert [path.suffix for path in tmp_path.iterdir()] == [".snapshot"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 9_999, 10_000, 10_001, 10_015, 10_016, 25_003])
+def test_long_lists_and_large_arrays_read_back_as_they_are_in_whatever_pieces(count):
+    kind = np.dtype([("a", "i8"), ("b", "f8", (2,)), ("c", "u1")])
+    rng = np.random.default_rng(count)
+    records = np.frombuffer(rng.bytes(count * kind.itemsize), kind)
+    whole = {
+        "version": 1,
+        "seq": 5,
+        "ids": tuple(f"channel/{number}" for number in range(count)),
+        "banks": [{"ids": ["a"], "records": records}, {"ids": [], "records": records[:1]}],
+        "strided": rng.integers(0, 9, (count, 3))[:, 1],
+        "plain": [1, "x", None, 2.5],
+    }
+    back = decode(encode(whole))
+    assert back["ids"] == list(whole["ids"])
+    assert back["plain"] == whole["plain"]
+    assert np.array_equal(back["strided"], whole["strided"])
+    for one, other in zip(back["banks"], whole["banks"], strict=True):
+        assert one["records"].dtype == kind
+        assert one["records"].tobytes() == other["records"].tobytes()

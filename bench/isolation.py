@@ -1,0 +1,151 @@
+"""What a crowd at the interface does to an alarm: its latency alone and in company, in one run.
+
+The two are measured in turn, several times, since the machine is not the same from one minute to
+the next; ``python -m bench.isolation`` prints each turn.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bench.bed import Bed, Listener, cpu_s, running_with
+from bench.crowd import Company, Crowd
+from bench.latency import toggle
+from domain.catalogue import Catalogue
+from service.children import Child
+from service.city_catalogue import city_catalogue
+from simulators.city import City
+
+PROBE_FILE = Path(__file__).parent / "probe.yaml"
+CHANNELS = 85_000
+TURNS, TURN_S, TOGGLES_PER_S = 2, 40.0, 4.0
+_LOST_AFTER_S = 60.0
+
+
+def make_city(channels: int = CHANNELS) -> Catalogue:
+    """Return the city's catalogue with the probe in it."""
+    return city_catalogue(channels, [PROBE_FILE])
+
+
+@contextmanager
+def living(bed: Bed, channels: int, seconds: float) -> Iterator[Child]:
+    """Have the city live for at most so long: ``lifeline simulate`` as a process."""
+    command = [
+        sys.executable, "-m", "service", "simulate", "--city", str(channels),
+        "--mqtt-url", f"mqtt://127.0.0.1:{bed.mqtt_port}", "--seconds", str(seconds),
+    ]  # fmt: skip
+    rows = bed.metric("lifeline_journal_last_row")
+    city = Child("city", command, bed.folder / "city.log")
+    try:
+        bed.until_journaled(rows + channels / 60)
+        yield city
+    finally:
+        city.stop()
+
+
+@dataclass(slots=True)
+class Taken:
+    """Milliseconds from publish to transition of many toggles, and what the service used."""
+
+    took_ms: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu_s: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def at(self, q: float) -> float:
+        return float(np.percentile(self.took_ms, q))
+
+    def __str__(self) -> str:
+        cores = self.cpu_s / self.seconds if self.seconds else 0.0
+        figures = ", ".join(f"p{q} {self.at(q):.1f}" for q in (50, 90, 99, 100))
+        return f"{len(self.took_ms)} toggles: {figures} ms; service {cores:.2f} cores {self.counts}"
+
+
+@dataclass(slots=True)
+class Isolation:
+    """Both sides of the comparison."""
+
+    alone: Taken = field(default_factory=Taken)
+    in_company: Taken = field(default_factory=Taken)
+
+    @property
+    def p99_ratio(self) -> float:
+        return self.in_company.at(99) / self.alone.at(99)
+
+    @property
+    def p50_ratio(self) -> float:
+        return self.in_company.at(50) / self.alone.at(50)
+
+
+def measure_isolation(
+    bed: Bed, crowd: Crowd, *, turns: int = TURNS, turn_s: float = TURN_S, say: bool = False
+) -> Isolation:
+    """Toggle the probe alone and in company, in turn; the city is to live meanwhile."""
+    found = Isolation()
+    channels = some_channels()
+    for _ in range(turns):
+        turn(bed, turn_s, found.alone)
+        with Company(bed.http_port, crowd, channels) as company:
+            _until_there(company, crowd)
+            before = company.counts
+            turn(bed, turn_s, found.in_company)
+            for name, count in company.counts.items():
+                lately = count if name == "listeners" else count - before[name]
+                found.in_company.counts[name] = found.in_company.counts.get(name, 0) + lately
+        if say:
+            sys.stdout.write(f"alone:      {found.alone}\nin company: {found.in_company}\n")
+            sys.stdout.flush()
+    return found
+
+
+def some_channels(channels: int = CHANNELS) -> list[str]:
+    """Return the ids of some channels of the city, the busiest first: one of 100 Hz."""
+    city = City(channels, part=0, parts=25)
+    wave = next(f for f in city.facilities if f.varieties[-1].quantity == "acceleration")
+    return [f"{wave.id}/{wave.names[-1]}", *(f"{f.id}/{f.names[0]}" for f in city.facilities)]
+
+
+def _until_there(company: Company, crowd: Crowd) -> None:
+    deadline_s = time.monotonic() + 60
+    while company.counts["listeners"] < crowd.listeners and time.monotonic() < deadline_s:
+        time.sleep(0.2)
+    time.sleep(1.0)
+
+
+def turn(bed: Bed, seconds: float, taken: Taken, *, per_s: float = TOGGLES_PER_S) -> None:
+    """Toggle the probe for so long, and add how long each transition took."""
+    listener = Listener(bed.http_port)  # the last of all to come
+    listener.start()
+    try:
+        used_s, began_s = cpu_s(bed.service), time.monotonic()
+        sent_s = toggle(bed.mqtt_port, 2 * int(seconds * per_s / 2), seconds)
+        taken.cpu_s += cpu_s(bed.service) - used_s
+        taken.seconds += time.monotonic() - began_s
+        deadline_s = time.monotonic() + _LOST_AFTER_S
+        while len(listener.came_s) < len(sent_s) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+    finally:
+        listener.close()
+    lost = len(sent_s.keys() - listener.came_s.keys())
+    if lost:
+        raise RuntimeError(f"{lost} of {len(sent_s)} transitions did not come")
+    taken.took_ms += [(listener.came_s[when] - at_s) * 1e3 for when, at_s in sent_s.items()]
+
+
+def main() -> int:
+    turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
+    turn_s = float(sys.argv[2]) if len(sys.argv) > 2 else TURN_S
+    with running_with(make_city()) as bed, living(bed, CHANNELS, 900):
+        time.sleep(10.0)
+        found = measure_isolation(bed, Crowd(), turns=turns, turn_s=turn_s, say=True)
+        sys.stdout.write(f"p50 × {found.p50_ratio:.2f}, p99 × {found.p99_ratio:.2f}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
