@@ -92,7 +92,8 @@ def measure_ceiling() -> float:
     bodies = []
     for n in range(_CEILING_BODIES):
         readings = _readings(values.astype(np.float64), _FIRST_NS + n * 20_000_000_000)
-        (columns,) = joined([readings])
+        readings.channel = ((np.arange(LINES_MAX) // 100 + 100 * n) % 2_000).astype(np.int32)
+        (columns,) = joined([readings])  # in blocks of 100, as they come through the service
         bodies.append(Encoder(columns.channel_ids).encode(columns, 0, LINES_MAX))
     with tempfile.TemporaryDirectory(prefix="lifeline-bench-") as folder:
         server = InfluxServer(Path(folder))

@@ -271,7 +271,7 @@ def influx_ceiling(lab: Lab) -> Measured:
         return Measured(0.0, "influxd is not installed: apt-get install influxdb", "not measured")
     return Measured(
         lab.influx_ceiling,
-        "one connection, bodies of 10,000 lines, 2,000 series, float32 samples",
+        "one connection, bodies of 10,000 lines in blocks of 100, 2,000 series, float32 samples",
         "influxd's parser, index and write-ahead log (a sync a body).",
     )
 
