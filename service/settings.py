@@ -312,7 +312,9 @@ class Settings(BaseSettings):
 
     def folders(self) -> dict[str, Path]:
         """Return the folders that are written to, by what is in them; servers' own are not here."""
-        found = {"snapshots": self.data_dir, "journal": self.journal_folder()}
+        found = {"snapshots": self.data_dir}
+        if self.journal_url is None:
+            found["journal"] = self.journal_folder()
         place = self.state_location()
         if place.startswith("sqlite:///"):
             found["state"] = Path(place.removeprefix("sqlite:///")).parent
