@@ -42,6 +42,11 @@ class Flow:
         return self.blocks_per_s * self.samples + self.json_per_s
 
     @property
+    def readings_per_row(self) -> float:
+        """Of a journal row, where each message is one; a tick a second is one, too."""
+        return self.readings_per_s / (self.blocks_per_s + self.json_per_s + 1)
+
+    @property
     def blocks(self) -> Load:
         return Load(_EVER, self.samples, self.block_channels, self.gateways, self.first_ns)
 

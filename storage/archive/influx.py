@@ -6,7 +6,7 @@ cursor is a point that is written after the readings' bodies, and a crash betwee
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -51,6 +51,7 @@ _CURSOR_EVERY_NS = 600 * NS_PER_S
 _PAGE_ROWS = 50_000
 _ENCODERS_MAX = 4
 _AWAY_S = 1.0
+CLOSE_TIMEOUT_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -68,10 +69,17 @@ class InfluxArchive:
 
     write_rows_max = WRITE_ROWS_MAX
 
-    def __init__(self, url: InfluxUrl, server: Server, consumer: str) -> None:
+    def __init__(
+        self,
+        url: InfluxUrl,
+        server: Server,
+        consumer: str,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._url = url
         self._server = server
         self._consumer = consumer
+        self._may_write = may_write
         self._consumer_tag = tag_text(consumer)
         self._writing = threading.Lock()
         self._cursor = 0
@@ -82,11 +90,22 @@ class InfluxArchive:
         self._expiry = InfluxExpiry(self, _quoted)
 
     @classmethod
-    def open(cls, url: str, consumer: str = "lifeline", *, connect: bool = True) -> Self:
-        """Return the archive at ``url``, connected unless told otherwise; raises ``ArchiveError``."""
+    def open(
+        cls,
+        url: str,
+        consumer: str = "lifeline",
+        *,
+        connect: bool = True,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> Self:
+        """Return the archive at ``url``, connected unless told otherwise; raises ``ArchiveError``.
+
+        ``may_write`` is asked before each body: where two instances share the server, a leader of
+        before must not put its older rows over those of the present one.
+        """
         parsed = InfluxUrl.parse(url)
         warm_up()
-        archive = cls(parsed, connect_to(parsed), consumer)
+        archive = cls(parsed, connect_to(parsed), consumer, may_write)
         if connect:
             try:
                 archive.connect()
@@ -219,6 +238,11 @@ class InfluxArchive:
             ) from error
 
     def _send(self, body: bytes, lines: int) -> None:
+        if not self._may_write():
+            raise ArchiveError(
+                f"nothing is written to {self._url!r} while it is not sure that this instance leads",
+                permanent=False,
+            )
         try:
             self._server.write(body)
         except ExpiredError as error:
@@ -335,9 +359,11 @@ class InfluxArchive:
         return 0
 
     def close(self) -> None:
-        """Let go; what is stored is durable already."""
-        with self._writing:
-            self._server.close()
+        """Let go; what is stored is durable already. It does not wait for a server that hangs."""
+        written = self._writing.acquire(timeout=CLOSE_TIMEOUT_S)
+        self._server.close()
+        if written:
+            self._writing.release()
 
     def _query(self, text: str) -> list[Row]:
         """Ask the server; while it is away, only now and then, so that nobody waits in vain."""
