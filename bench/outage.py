@@ -38,7 +38,7 @@ JSON_CHANNELS, JSON_PER_S = 2_000, 500
 GATEWAYS = 20
 WARM_UP_S = 20
 COMPARED_BLOCK_CHANNELS, COMPARED_JSON_CHANNELS = 50, 200
-CATCH_UP_S_MAX = 900  # under load; then the load ends, and the rest is waited for
+CATCH_UP_S_MAX = 600  # under load; then the load ends, and the rest is waited for
 REST_S_MAX = 1_800
 DATABASE = "city"
 
@@ -184,7 +184,7 @@ def _measure(bed: Bed, server: InfluxServer, how: str, seconds: int) -> Outage:
     run = Run(bed, server, flow)
     try:
         time.sleep(WARM_UP_S)  # what compiles at its first use
-        aside_s = min(120, seconds)
+        aside_s = min(60, seconds)
         run.phase("before", lambda: time.sleep(aside_s))
         leave, come_back = _ways(server)[how]
         leave()

@@ -7,6 +7,7 @@ cursor is a point that is written after the readings' bodies, and a crash betwee
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -44,6 +45,7 @@ TIME_NS_MIN, TIME_NS_MAX = -(2**63) + 2, 2**63 - 2
 """What InfluxDB takes as times."""
 LINES_MAX = 10_000  # of one body: about 1 MB
 WRITE_ROWS_MAX = 100_000
+LANES = 2  # bodies on their way at a time: the server parses one while it syncs the other
 REFUSED_MAX = 256
 """More lines of one write are not refused for themselves: something is wrong with the database."""
 _CURSOR = "lifeline_cursor"
@@ -61,7 +63,7 @@ class _Write:
     """One call of ``write``: what was refused so far."""
 
     refused: list[RefusedReading] = field(default_factory=list)
-    by_server: int = 0
+    unfit: int = 0  # of them, those that were never sent
 
 
 class InfluxArchive:
@@ -85,7 +87,9 @@ class InfluxArchive:
         self._cursor = 0
         self.ready = False
         self.lines_max = LINES_MAX
-        self._encoders: list[Encoder] = []
+        # An encoder is used by one thread; the first lane is the caller's own.
+        self._encoders: list[list[Encoder]] = [[] for _ in range(LANES)]
+        self._lanes = ThreadPoolExecutor(LANES - 1, "archive lane")
         self._away: tuple[float, ArchiveError] | None = None
         self._expiry = InfluxExpiry(self, _quoted)
 
@@ -176,20 +180,40 @@ class InfluxArchive:
         self._send(line.encode(), 1)
 
     def _store(self, columns: Columns, state: _Write) -> None:
-        encoder = self._encoder(columns.channel_ids)
-        columns = self._without_impossible(columns, encoder, state)
+        columns = self._without_impossible(columns, self._encoder(0, columns.channel_ids), state)
+        if len(columns) <= self.lines_max:
+            self._store_lane(0, columns, state)
+            return
+        # By channels, so that of two readings of one key the later still comes after the other.
+        lane_of = columns.channel % LANES
+        others = [
+            self._lanes.submit(
+                self._store_lane, lane, columns.part(np.flatnonzero(lane_of == lane)), state
+            )
+            for lane in range(1, LANES)
+        ]
+        try:
+            self._store_lane(0, columns.part(np.flatnonzero(lane_of == 0)), state)
+        finally:
+            wait(others)
+        for each in others:
+            each.result()
+
+    def _store_lane(self, lane: int, columns: Columns, state: _Write) -> None:
+        encoder = self._encoder(lane, columns.channel_ids)
         begin = 0
         while begin < len(columns):
             end = min(begin + self.lines_max, len(columns))
             self._store_part(encoder, columns, begin, end, state)
             begin = end
 
-    def _encoder(self, channel_ids: tuple[str, ...]) -> Encoder:
-        for encoder in self._encoders:
+    def _encoder(self, lane: int, channel_ids: tuple[str, ...]) -> Encoder:
+        kept = self._encoders[lane]
+        for encoder in kept:
             if encoder.channel_ids is channel_ids:
                 return encoder
-        self._encoders = [Encoder(channel_ids), *self._encoders[: _ENCODERS_MAX - 1]]
-        return self._encoders[0]
+        self._encoders[lane] = [Encoder(channel_ids), *kept[: _ENCODERS_MAX - 1]]
+        return self._encoders[lane][0]
 
     def _without_impossible(self, columns: Columns, encoder: Encoder, state: _Write) -> Columns:
         """Take out what no line can say, so that it never spoils a body."""
@@ -202,6 +226,7 @@ class InfluxArchive:
         for index in np.flatnonzero(unfit).tolist():
             why = encoder.unfit.get(int(columns.channel[index]), "a time before 1677 or after 2262")
             state.refused.append(_refused(columns, index, why))
+        state.unfit = len(state.refused)
         return columns.part(np.flatnonzero(~unfit))
 
     def _store_part(
@@ -228,8 +253,7 @@ class InfluxArchive:
                 permanent=False,
             ) from error
         state.refused.append(reading)
-        state.by_server += 1
-        if state.by_server > REFUSED_MAX:
+        if len(state.refused) - state.unfit > REFUSED_MAX:
             raise ArchiveError(
                 f"{self._url!r} refuses more than {REFUSED_MAX} readings at once, such as "
                 f"{reading.channel_id}: {error}. See that the measurement {MEASUREMENT!r} is "
@@ -362,6 +386,7 @@ class InfluxArchive:
         """Let go; what is stored is durable already. It does not wait for a server that hangs."""
         written = self._writing.acquire(timeout=CLOSE_TIMEOUT_S)
         self._server.close()
+        self._lanes.shutdown(wait=written)
         if written:
             self._writing.release()
 
