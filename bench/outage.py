@@ -241,7 +241,9 @@ def compare_counts(server: InfluxServer, run: Run, sent: Sent) -> int:
         for number in range(BLOCK_CHANNELS + JSON_CHANNELS)
     }
     wanted[PROBE] = len(run.probe.sent_s)
-    wrong = {each: (found.get(each), count) for each, count in wanted.items() if found.get(each) != count}
+    wrong = {
+        each: (found.get(each), count) for each, count in wanted.items() if found.get(each) != count
+    }
     if wrong:
         raise RuntimeError(f"{len(wrong)} channels are not complete: {list(wrong.items())[:5]}")
     return len(wanted)
@@ -258,10 +260,9 @@ def compare_values(server: InfluxServer, run: Run, sent: Sent) -> int:
         series = _ask(server, f"SELECT value, quality FROM reading WHERE channel = '{channel}'")
         found = series[0]["values"] if series else []
         time_ns, value = expected(run.flow, sent, number)
-        same = (
-            [row[0] for row in found] == time_ns.tolist()
-            and [row[1] for row in found] == value.tolist()
-        )
+        same = [row[0] for row in found] == time_ns.tolist() and [
+            row[1] for row in found
+        ] == value.tolist()
         if not same:
             raise RuntimeError(f"{channel} does not hold what was sent of it")
         compared += len(found)

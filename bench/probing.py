@@ -31,7 +31,7 @@ class Every(threading.Thread):
         try:
             while not self._ended.wait(self._step()):
                 pass
-        except Exception as error:  # noqa: BLE001  a thread that is looked after: raised by ``end``
+        except Exception as error:
             self._error = error
 
     def end(self) -> None:
@@ -71,7 +71,9 @@ class Probe:
         deadline_s = time.monotonic() + LOST_AFTER_S
         while missing := self.sent_s.keys() - self._listener.came_s.keys():
             if time.monotonic() > deadline_s:
-                raise RuntimeError(f"{len(missing)} transitions did not come: {sorted(missing)[:9]}")
+                raise RuntimeError(
+                    f"{len(missing)} transitions did not come: {sorted(missing)[:9]}"
+                )
             time.sleep(0.1)
         self._listener.close()
         self._sock.close()
@@ -80,7 +82,9 @@ class Probe:
         """Return how long the transitions took whose reading was sent between two moments."""
         came_s = self._listener.came_s
         return [
-            (came_s[text] - at_s) * 1e3 for text, at_s in self.sent_s.items() if begin_s <= at_s < end_s
+            (came_s[text] - at_s) * 1e3
+            for text, at_s in self.sent_s.items()
+            if begin_s <= at_s < end_s
         ]
 
 

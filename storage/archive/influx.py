@@ -30,6 +30,7 @@ from storage.archive import (
 )
 from storage.archive.figures import figures
 from storage.archive.influx_expiry import InfluxExpiry
+from storage.archive.influx_rows import as_buckets, as_series, quoted, where
 from storage.archive.influx_server import (
     BodyRefusedError,
     ExpiredError,
@@ -90,8 +91,9 @@ class InfluxArchive:
         # An encoder is used by one thread; the first lane is the caller's own.
         self._encoders: list[list[Encoder]] = [[] for _ in range(LANES)]
         self._lanes = ThreadPoolExecutor(LANES - 1, "archive lane")
+        self._trying = threading.Lock()
         self._away: tuple[float, ArchiveError] | None = None
-        self._expiry = InfluxExpiry(self, _quoted)
+        self._expiry = InfluxExpiry(self, quoted)
 
     @classmethod
     def open(
@@ -149,7 +151,7 @@ class InfluxArchive:
 
     def _read_cursor(self) -> int:
         # The greatest, not the newest: clocks step back, and the cursor does not.
-        name = _quoted(self._consumer)
+        name = quoted(self._consumer)
         found = self._server.query(f"SELECT max(seq) FROM {_CURSOR} WHERE consumer = {name}")  # noqa: S608
         return int(found[0][1] or 0) if found else 0
 
@@ -296,9 +298,9 @@ class InfluxArchive:
         while start_ns < end_ns and page > 0:
             rows = self._query(
                 f"SELECT value, quality FROM {MEASUREMENT} "  # noqa: S608  quoted
-                f"{_where(channel_id, start_ns, end_ns)} LIMIT {page}"
+                f"{where(channel_id, start_ns, end_ns)} LIMIT {page}"
             )
-            yield _as_series(rows)
+            yield as_series(rows)
             if len(rows) < page:
                 return
             start_ns = rows[-1][0] + 1
@@ -318,7 +320,7 @@ class InfluxArchive:
         try:
             found = self._query(
                 "SELECT count(value), min(value), max(value), mean(value), last(value) "  # noqa: S608
-                f"FROM {MEASUREMENT} {_where(channel_id, first, last)} "
+                f"FROM {MEASUREMENT} {where(channel_id, first, last)} "
                 f"AND quality <> {Quality.FAIL.value} AND quality <> {Quality.MISSING.value} "
                 f"AND quality < {UNUSUAL} GROUP BY time({bucket_ns}ns) fill(none)"
             )
@@ -327,12 +329,12 @@ class InfluxArchive:
                 raise
             # The server adds up, and the sum of large values is beyond a float.
             return figures(self._runs(channel_id, start_ns, end_ns), bucket_ns)
-        return _as_buckets(found)
+        return as_buckets(found)
 
     def count(self, channel_id: str | None = None) -> int:
         """Return how many keys there are. Of all channels this looks at every one there is."""
-        where = "" if channel_id is None else f" WHERE channel = {_quoted(channel_id)}"
-        found = self._query(f"SELECT count(quality) FROM {MEASUREMENT}{where}")  # noqa: S608
+        which = "" if channel_id is None else f" WHERE channel = {quoted(channel_id)}"
+        found = self._query(f"SELECT count(quality) FROM {MEASUREMENT}{which}")  # noqa: S608
         return int(found[0][1] or 0) if found else 0
 
     def maintain(self) -> bool:
@@ -391,9 +393,18 @@ class InfluxArchive:
             self._writing.release()
 
     def _query(self, text: str) -> list[Row]:
-        """Ask the server; while it is away, only now and then, so that nobody waits in vain."""
-        if self._away is not None and time.monotonic() < self._away[0]:
-            raise ArchiveError(str(self._away[1]), permanent=False)
+        """Ask the server; while it is away, one at a time and now and then: nobody waits in vain."""
+        away = self._away
+        if away is None:
+            return self._asked(text)
+        if time.monotonic() < away[0] or not self._trying.acquire(blocking=False):
+            raise ArchiveError(str(away[1]), permanent=False)
+        try:
+            return self._asked(text)
+        finally:
+            self._trying.release()
+
+    def _asked(self, text: str) -> list[Row]:
         try:
             found = self._server.query(text)
         except MissingDatabaseError as error:
@@ -407,36 +418,6 @@ class InfluxArchive:
 
     def _missing(self, error: MissingDatabaseError) -> ArchiveError:
         return ArchiveError(f"the database {self._url!r} is not there: {error}", permanent=False)
-
-
-def _quoted(text: str) -> str:
-    text = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
-    return f"'{text}'"
-
-
-def _where(channel_id: str, start_ns: int, end_ns: int) -> str:
-    # The last time there is has no later one to stand behind it.
-    return f"WHERE channel = {_quoted(channel_id)} AND time >= {start_ns} AND time <= {end_ns - 1}"
-
-
-def _as_series(rows: Sequence[Row]) -> Series:
-    """Return rows of (time, value, code); those of a write under way are left out."""
-    columns = list(zip(*rows, strict=True)) or [(), (), ()]
-    time_ns = np.array(columns[0], np.int64)
-    value = np.array(columns[1], np.float64)  # None becomes NaN
-    code = np.nan_to_num(np.array(columns[2], np.float64)).astype(np.int64)
-    quality = (code % UNUSUAL).astype(np.uint8)
-    without = (code < UNUSUAL) == (quality == Quality.MISSING)
-    value[without] = np.nan
-    whole = (code > 0) & (without | ~np.isnan(value))
-    return Series(time_ns[whole], value[whole], quality[whole])
-
-
-def _as_buckets(rows: Sequence[Row]) -> Buckets:
-    columns = list(zip(*rows, strict=True)) or [()] * 6
-    start, count, low, high, mean, last = columns
-    floats = [np.array(column, np.float64) for column in (low, high, mean, last)]
-    return Buckets(np.array(start, np.int64), np.array(count, np.int64), *floats)
 
 
 def _refused(columns: Columns, index: int, reason: str) -> RefusedReading:

@@ -1,10 +1,14 @@
 """The archive on InfluxDB where things go wrong: nothing is lost, and every text says what to do."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from domain.readings import Readings
-from storage.archive import ArchiveError, influx_server
+from storage.archive import ArchiveError, influx, influx_server
 from storage.archive.influx import InfluxArchive
 from storage.archive.influx_url import InfluxUrl
 from tests.storage.archive.scripted import Scripted
@@ -273,4 +277,41 @@ def test_who_may_not_lead_writes_nothing(scripted):
     leads[0] = True
     archive.write(2, [readings(3, first_ns=3)])
     assert archive.cursor == 2
+    archive.close()
+
+
+class Hanging:
+    """A server that says that it is away at first, and then nothing, until it is let go."""
+
+    def __init__(self):
+        self.asked = []
+        self.go = threading.Event()
+
+    def query(self, text):
+        self.asked.append(text)
+        if len(self.asked) > 1:
+            assert self.go.wait(30)
+        raise ArchiveError("away", permanent=False)
+
+    def close(self):
+        pass
+
+
+def test_while_a_server_hangs_one_asker_waits_for_it_and_no_more(monkeypatch):
+    """Or a wall of charts takes every thread of the interface, and alarms cannot be asked for."""
+    monkeypatch.setattr(influx, "_AWAY_S", 0.0)
+    server = Hanging()
+    archive = InfluxArchive(InfluxUrl.parse("influxdb://127.0.0.1:1/city"), server, "x")
+    with pytest.raises(ArchiveError):
+        archive.count()
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(archive.count)
+        while len(server.asked) < 2:
+            time.sleep(0.001)
+        for _ in range(50):
+            with pytest.raises(ArchiveError, match="away"):
+                archive.count()
+        assert len(server.asked) == 2
+        server.go.set()
+        assert isinstance(waiting.exception(), ArchiveError)
     archive.close()
