@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from asyncpg import InterfaceError, PostgresError
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
@@ -32,7 +32,12 @@ HEAD_START_S = 2.0
 VERSION_MIN = 140_000  # the first that ends idle sessions
 
 _log = structlog.get_logger(__name__)
-_epoch = select(tables.leadership.c.epoch).where(tables.leadership.c.id == 1)
+# The row's lock would outlive a process that falls asleep within its transaction, and nobody could
+# raise the epoch; so the server ends such a transaction as soon as the lease.
+_epoch = select(
+    tables.leadership.c.epoch,
+    func.set_config("idle_in_transaction_session_timeout", str(round(LEASE_S * 1000)), True),
+).where(tables.leadership.c.id == 1)
 _SEEN = "SELECT epoch, holder FROM leadership WHERE id = 1"
 _RAISE = (
     "UPDATE leadership SET epoch = epoch + 1, holder = $1, since_ns = $2 WHERE id = 1 "
@@ -101,8 +106,8 @@ class Leadership:
         """
         async with asyncio.timeout(LEASE_S):
             await self.sure()
-        found = (await connection.execute(_epoch.with_for_update(read=True))).scalar_one()
-        if found != self.epoch:
+        found = (await connection.execute(_epoch.with_for_update(read=True))).one()
+        if found.epoch != self.epoch:
             raise self.lose()
 
     async def confirm(self) -> None:

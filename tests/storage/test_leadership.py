@@ -1,0 +1,52 @@
+"""Who leads: what a leader that falls asleep leaves behind keeps nobody from leading."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select
+
+from storage.leadership import Leadership, LeadershipLost
+from storage.postgres import LoopThread
+from storage.state import StateEngine
+
+
+@pytest.fixture
+def thread():
+    thread = LoopThread("leads")
+    yield thread
+    thread.close()
+
+
+async def test_a_leader_asleep_within_a_transaction_does_not_keep_the_next_from_leading(
+    postgres, thread
+):
+    """Its transaction holds the row of the epoch: the server must end it as it ends the lease."""
+    url = postgres.new_database()
+    engine = await StateEngine.open(url)
+    first, second = Leadership(url, "first", thread), Leadership(url, "second", thread)
+    engine.fence(first.fence)
+    await first.take()
+    asleep, awake = asyncio.Event(), asyncio.Event()
+    renew = first._renew
+
+    async def oversleep():
+        while not awake.is_set():  # noqa: ASYNC110  of another loop
+            await asyncio.sleep(0.05)
+        await renew()
+
+    first._renew = oversleep
+
+    async def work(connection):
+        asleep.set()
+        await awake.wait()
+        await connection.execute(select(1))
+
+    writing = asyncio.create_task(engine.write(work))
+    await asleep.wait()
+    assert await asyncio.wait_for(second.take(), 60) == first.epoch + 1
+    awake.set()
+    with pytest.raises(LeadershipLost):
+        await asyncio.wait_for(writing, 60)
+    for each in (first, second):
+        await asyncio.to_thread(each.close)
+    await engine.close()
