@@ -174,18 +174,34 @@ class Leadership:
 
     async def _keep(self) -> None:
         """Renew the lease; where the session is lost, take the lock again under the same epoch."""
-        while not self._over.done():
-            await asyncio.sleep(RENEW_S if self._held else LOOK_S)
+        try:
+            while not self._over.done():
+                await asyncio.sleep(RENEW_S if self._held else LOOK_S)
+                await self._keep_once()
+        except Exception as error:  # an instance that neither leads nor ends would say nothing
+            self._held = False
+            if not self._over.done():
+                self._over.set_exception(error)
+
+    async def _keep_once(self) -> None:
+        async with self._asking:
             try:
-                async with self._asking:
-                    await (self._renew() if self._held else self._take_again())
+                await (self._renew() if self._held else self._take_again())
             except (PostgresError, InterfaceError, OSError) as error:
-                if not is_away(error):
-                    raise
-                if self._held:
-                    _log.warning("lost the session of the lead; taking it again", error=str(error))
-                self._held = False
-                await self._drop()
+                await self._part(error)
+
+    async def _part(self, error: Exception) -> None:
+        """Let the session go in which something went wrong; raises what is not the server's being away.
+
+        One that gave no answer in time is still busy: whoever asks it next is refused by the driver.
+        """
+        if not is_away(error) and not isinstance(error, InterfaceError):
+            raise error
+        if self._held:
+            why = str(error) or type(error).__name__
+            _log.warning("lost the session of the lead; taking it again", error=why)
+        self._held = False
+        await self._drop()
 
     async def _renew(self) -> None:
         asked_s = time.monotonic()
@@ -206,15 +222,13 @@ class Leadership:
     async def _confirm(self) -> None:
         while True:
             await self.sure()
-            try:
-                async with self._asking:
+            async with self._asking:
+                try:
                     session = await self._connected()
                     seen = await session.fetchrow(_SEEN, timeout=RENEW_TIMEOUT_S)
-            except (PostgresError, InterfaceError, OSError) as error:
-                if not is_away(error):
-                    raise
-                self._held = False  # the session was lost; it is taken again before we go on
-                continue
+                except (PostgresError, InterfaceError, OSError) as error:
+                    await self._part(error)  # it is taken again before we go on
+                    continue
             if seen["epoch"] != self.epoch:
                 raise self.lose(seen["holder"])
             if self._held:

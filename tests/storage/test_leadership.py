@@ -50,3 +50,45 @@ async def test_a_leader_asleep_within_a_transaction_does_not_keep_the_next_from_
     for each in (first, second):
         await asyncio.to_thread(each.close)
     await engine.close()
+
+
+async def test_a_server_that_stood_still_for_a_while_does_not_end_the_keeping_of_the_lead(
+    private_postgres, thread
+):
+    """What was asked meanwhile is given up; its session must not be asked again."""
+    url = private_postgres.new_database()
+    engine = await StateEngine.open(url)
+    lead = Leadership(url, "first", thread)
+    await lead.take()
+    asking = [asyncio.create_task(lead.confirm()) for _ in range(3)]
+    await asyncio.gather(*asking)
+    private_postgres.freeze()
+    asking = [asyncio.create_task(lead.confirm()) for _ in range(3)]
+    while lead._held:  # noqa: ASYNC110  of another loop
+        await asyncio.sleep(0.005)
+    private_postgres.thaw()
+    await asyncio.wait_for(asyncio.gather(*asking), 30)
+    await asyncio.wait_for(lead.sure(), 30)
+    assert not lead._keeping.done()
+    await asyncio.to_thread(lead.close)
+    await engine.close()
+
+
+async def test_an_error_that_nobody_foresaw_ends_the_lead_and_not_just_its_keeping(
+    postgres, thread
+):
+    """Or the instance would neither lead nor end, and say nothing."""
+    url = postgres.new_database()
+    engine = await StateEngine.open(url)
+    lead = Leadership(url, "first", thread)
+
+    async def fail():
+        raise ArithmeticError("unforeseen")
+
+    lead._renew = fail
+    await lead.take()
+    with pytest.raises(ArithmeticError):
+        await asyncio.wait_for(lead.until_lost(), 30)
+    assert not lead.is_sure
+    await asyncio.to_thread(lead.close)
+    await engine.close()
