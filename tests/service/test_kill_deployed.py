@@ -51,6 +51,7 @@ TOLD = (
     "the archive refuses, trying again",
     "the archive cannot be reached yet",
     "another instance leads now",
+    "snapshot not written; the journal is kept for it",  # while PostgreSQL is away
 )
 
 
@@ -143,8 +144,8 @@ class Deployment:
         self.influx.kill()
         time.sleep(rng.uniform(0.5, 2))
         self._kill_leader(rng)  # so the next one has to take from the journal what was in memory
-        self.pair.start()
-        leader, _ = self.pair.wait_for_both()
+        self.wait_until_whole()
+        leader = self.pair.wait_for_leader()
         self.influx.start()
         deadline_s = time.monotonic() + 3
         while (
@@ -171,6 +172,18 @@ class Deployment:
         self.broker.kill()
         time.sleep(rng.uniform(0, 1))
         self.broker.start()
+
+    def wait_until_whole(self):
+        """Wait until one leads and the others stand by; who ended with its lead is started again."""
+
+        def whole():
+            self.pair.start()
+            leader = self.pair.leader()
+            others = [each for each in self.pair.instances if each is not leader]
+            stand_by = all(each.detail().startswith("standby of") for each in others)
+            return leader is not None and stand_by
+
+        wait_until(whole, self.pair.last_words, look_s=0.2)
 
     def wait_until_archived(self):
         """Wait for what the books do not call pending, too: a catch-up that a restart began."""
@@ -226,8 +239,7 @@ def play(deployment, publisher, load, kinds, rng):
     """Publish the load and kill meanwhile; return how many messages were out at each kill."""
     out = []
     for number, kind in enumerate(kinds):
-        deployment.pair.start()
-        deployment.pair.wait_for_both()
+        deployment.wait_until_whole()
         publisher.allow(int((number + 1) * len(load.messages) / (len(kinds) + 1)))
         time.sleep(rng.uniform(0.2, 2.5))
         out.append(publisher.sent)
