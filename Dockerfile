@@ -7,6 +7,7 @@ RUN python -m venv /opt/venv
 COPY requirements.lock ./
 RUN /opt/venv/bin/python -m pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY compiled compiled
 COPY domain domain
 COPY ingest ingest
 COPY analytics analytics

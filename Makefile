@@ -16,7 +16,7 @@ run: $(VENV)/.run ## the demonstration city: broker, service, simulators and a l
 	@exec $(BIN)/lifeline demo
 
 test: $(VENV)/.dev packages ## every test, with the real servers: mosquitto, InfluxDB, PostgreSQL, nginx, Chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## lint, format and types
 	$(BIN)/ruff check .

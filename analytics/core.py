@@ -310,6 +310,7 @@ def _stream(columns: Columns, verdict: Verdict, places: Int64s) -> Stream:
         time_ns=columns.time_ns[places],
         value=columns.value[places],
         restarted=verdict.flags[places] & np.uint8(FLAG_RESTARTED),
+        row=columns.seq[places],
     )
 
 

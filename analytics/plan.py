@@ -11,13 +11,17 @@ from domain.readings import Float64s, Int32s, Int64s, UInt8s
 
 
 class Stream(NamedTuple):
-    """Good readings in order. ``root`` is the place of the measured reading each comes from."""
+    """Good readings in order. ``root`` is the place of the measured reading each comes from.
+
+    ``row`` is the number of the journal's row that brought it.
+    """
 
     root: Int64s
     channel: Int32s
     time_ns: Int64s
     value: Float64s
     restarted: UInt8s
+    row: Int64s
 
     def take(self, places: Int64s) -> "Stream":
         """Return the readings at ``places``."""
@@ -27,6 +31,7 @@ class Stream(NamedTuple):
             time_ns=self.time_ns[places],
             value=self.value[places],
             restarted=self.restarted[places],
+            row=self.row[places],
         )
 
 
@@ -92,6 +97,7 @@ class Level:
                 time_ns=stream.time_ns[source],
                 value=stream.value[source],
                 restarted=stream.restarted[source],
+                row=stream.row[source],
             )
             outputs: Outputs = bank.advance(inputs)
             yield Stream(
@@ -100,6 +106,7 @@ class Level:
                 time_ns=outputs.time_ns,
                 value=outputs.value,
                 restarted=np.zeros(len(outputs.source), np.uint8),
+                row=stream.row[source[outputs.source]],
             )
 
 

@@ -14,6 +14,7 @@ from bench.influx import Lines, measure_ceiling, measure_lines
 from bench.latency import Latency, Mixed, measure_latency
 from bench.stages import Stages, measure_stages
 from bench.throughput import Passage, measure_broker_alone, measure_passages, median_of
+from bench.waveform import Waveform, measure_waveform
 from domain.time import NS_PER_S
 from tests.servers.influx import InfluxServer
 
@@ -134,6 +135,10 @@ class Lab:
     @cached_property
     def history(self) -> History:
         return measure_history(HISTORY_CHANNELS)
+
+    @cached_property
+    def waveform(self) -> Waveform:
+        return measure_waveform()
 
     @cached_property
     def quiet_1k(self) -> Quiet:

@@ -217,6 +217,20 @@ def replay(lab: Lab) -> Measured:
     )
 
 
+@_row(
+    "waveform_features_ms",
+    "Dominant frequency and RMS of 5,000 channels, a second of 100 Hz",
+    "ms",
+    at_most=30.0,
+)
+def waveform_features(lab: Lab) -> Measured:
+    found = lab.waveform
+    parts = ", ".join(f"{kind} {own_ms:.1f} ms" for kind, own_ms in found.own_ms.items())
+    times = found.welch_ms / found.own_ms["frequency"]
+    note = f"processor time; {parts}; scipy's welch of each channel's second: {times:.0f} times the frequency"
+    return Measured(found.total_ms, note, "one core; a complex product a sample")
+
+
 @_row("core_quiet_1k_ratio", "The core at 1,000 channels against the numpy floor", "×", at_most=2.0)
 def core_1k(lab: Lab) -> Measured:
     return _quiet(lab.quiet_1k)

@@ -68,18 +68,27 @@ def scoreboard(
         int, typer.Option(help="How many seeds each scenario is played at.", min=1)
     ] = 20,
     scenario: Annotated[str, typer.Option(help="Only those with this in their name.")] = "",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Where to write the board for machines, too.")
+    ] = None,
 ) -> None:
-    """Play every scenario at many seeds, and print recall, precision and delay."""
+    """Play every scenario at many seeds; print recall, precision and delay; exit 1 where short."""
     from rich.console import Console  # noqa: PLC0415
 
-    from service.scoreboard import board, is_good, scores, table  # noqa: PLC0415  heavy
+    from service.scoreboard import board, document, is_good, scores, shortfalls, table  # noqa: PLC0415  heavy
 
     console, every = Console(width=110), []
     for one in scores(range(1, seeds + 1), scenario):
         every.append(one)
         for fault in (*one.missed, *one.wrong, *one.faulty):
             console.print(f"{one.scenario}, seed {one.seed}: {fault}", highlight=False)
+    if not every:
+        raise _fail(ValueError(f"no scenario has {scenario!r} in its name: docs/scenarios.md"))
     by_scenario, by_kind, total = board(every)
+    for known in shortfalls(every):
+        console.print(f"known: {known}", highlight=False)
+    if json_file is not None:
+        json_file.write_text(json.dumps(document(every), indent=2), encoding="utf-8")
     console.print(table(by_scenario, "By scenario"), table([*by_kind, total], "By kind"))
     raise typer.Exit(0 if is_good(total) else 1)
 

@@ -63,7 +63,9 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         door = Door(supervisor, stack.enter_context(_listener(settings)))
         stack.push_async_callback(door.close)
-        stores = await open_stores(settings, stack)
+        stores = await supervisor.unless_stopped(open_stores(settings, stack))
+        if stores is None:
+            return
         standing = _standing(settings, stores, stack)
         stack.push_async_callback(supervisor.cancel)
         # A standby is a service that lives, too: its door is open.

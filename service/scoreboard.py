@@ -6,12 +6,15 @@ be known, to the grade that was wanted.
 """
 
 import os
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from itertools import product
 from statistics import median
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -44,6 +47,8 @@ class Score:
     missed: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()  # alarms that had no business to come
     faulty: tuple[str, ...] = ()  # alarms that came, and were too bad, stayed, or came twice
+    shortfall: str = ""  # why, where it is known
+    cost_s: float = 0.0  # of a processor
 
     @property
     def is_perfect(self) -> bool:
@@ -97,7 +102,7 @@ class Played:
 def play(scenario: Scenario, whole: Catalogue) -> Played:
     """Judge a scenario as the live service would, each second's tick included."""
     played = Played(scenario)
-    for transition in judge(scenario.catalogue(whole), scenario.messages(), ticks=True):
+    for transition in judge(scenario.catalogue(whole), scenario.messages(), tick_s=scenario.tick_s):
         alarm = transition.alarm
         played.found[alarm.channel, alarm.condition].append(transition)
     return played
@@ -133,6 +138,7 @@ def score(kind: str, seed: int, played: Played) -> Score:
         tuple(missed),
         tuple(_told(one, scenario) for one in played.unwanted()),
         tuple(faulty),
+        scenario.shortfall,
     )
 
 
@@ -141,22 +147,21 @@ def _told(raised: Transition, scenario: Scenario) -> str:
     return f"{alarm.channel} {alarm.condition.value} {alarm.grade.word} at {at_s:.1f} s"
 
 
-def scenario_catalogue() -> Catalogue:
-    """Return the catalogue that the scenarios play on."""
+@cache
+def scenario_catalogue(site: str = "demo") -> Catalogue:
+    """Return the catalogue of a site that scenarios play on, read once a process."""
     config = ROOT / "config"
-    return load_catalogue([config / "sites" / "demo.yaml"], config / "templates")
-
-
-_whole: list[Catalogue] = []  # of a worker process, read once
+    return load_catalogue([config / "sites" / f"{site}.yaml"], config / "templates")
 
 
 def _score_one(which: tuple[int, int]) -> Score:
     number, seed = which
-    if not _whole:
-        _whole.append(scenario_catalogue())
     build = SCENARIOS[number]
     kind = build.__module__.rpartition(".")[2]
-    return score(kind, seed, play(build(seed), _whole[0]))
+    begun_s = time.process_time()
+    scenario = build(seed)
+    scored = score(kind, seed, play(scenario, scenario_catalogue(scenario.site)))
+    return replace(scored, cost_s=round(time.process_time() - begun_s, 3))
 
 
 def scores(seeds: Iterable[int], wanted: str = "", jobs: int | None = None) -> Iterator[Score]:
@@ -179,6 +184,7 @@ class Line:
     wrong: int
     delay_median_s: float | None
     delay_worst_s: float | None
+    cost_worst_s: float
 
     @property
     def recall(self) -> float:
@@ -204,6 +210,7 @@ def line(name: str, several: Sequence[Score]) -> Line:
         sum(len(one.wrong) for one in several),
         median(delays) if delays else None,
         max(delays, default=None),
+        max((one.cost_s for one in several), default=0.0),
     )
 
 
@@ -219,6 +226,43 @@ def board(every: Sequence[Score]) -> tuple[list[Line], list[Line], Line]:
         [line(name, several) for name, several in by_kind.items()],
         line("all", every),
     )
+
+
+def document(every: Sequence[Score]) -> dict[str, Any]:
+    """Return the whole board in plain values: all, by kind, by scenario, and what is wrong."""
+    by_scenario, by_kind, total = board(every)
+    return {
+        "good": is_good(total),
+        "all": _plain(total),
+        "kinds": [_plain(one) for one in by_kind],
+        "scenarios": [_plain(one) for one in by_scenario],
+        "wrong": [
+            {
+                "scenario": one.scenario,
+                "seed": one.seed,
+                "missed": one.missed,
+                "wrong": one.wrong,
+                "faulty": one.faulty,
+                "shortfall": one.shortfall,
+            }
+            for one in every
+            if not one.is_perfect
+        ],
+    }
+
+
+def _plain(one: Line) -> dict[str, Any]:
+    return {**asdict(one), "recall": one.recall, "precision": one.precision}
+
+
+def shortfalls(every: Sequence[Score]) -> list[str]:
+    """Return the known reasons for what is wrong, each once, with how often it was."""
+    often = Counter((one.scenario, one.shortfall) for one in every if not one.is_perfect)
+    return [
+        f"{scenario} ({count} times): {shortfall}"
+        for (scenario, shortfall), count in often.items()
+        if shortfall
+    ]
 
 
 def is_good(total: Line) -> bool:
@@ -238,6 +282,7 @@ def table(lines: Sequence[Line], title: str) -> Table:
         "raised",
         "precision",
         "delay (worst)",
+        "cost",
     ):
         shown.add_column(heading, justify="left" if not heading else "right")
     for one in lines:
@@ -253,5 +298,6 @@ def table(lines: Sequence[Line], title: str) -> Table:
             str(one.raised),
             f"{one.precision:.1%}",
             delay,
+            f"{one.cost_worst_s:.1f} s",
         )
     return shown

@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.time import NS_PER_S, seconds_to_ns
-from simulators.bridge import bridge
+from simulators.bridge import TIED_ARCH, Convoy, bridge
 from simulators.course import Occasion, swell, total
-from simulators.drainage import drainage
+from simulators.drainage import Storm, drainage
 from simulators.faults import silent, spike, stuck
-from simulators.gas import gas
+from simulators.gas import Leak, Ventilation, gas
 from simulators.lift import entrapment, faulty, lift
-from simulators.tunnel import tunnel
-from simulators.weather import Storm
+from simulators.tunnel import Bore, Trouble, tunnel
 from simulators.world import Message, Station, follow, merged
 
 SEED = 20211128
@@ -91,12 +90,18 @@ class Demonstration:
 
 
 def _bridges(script: Script, seed: int) -> tuple[Station, ...]:
-    heavy = swell(script.first(8.0), 25.0, 20.0, 25.0, 149.0)
-    light = swell(script.at(760.0, (19_200.0, 6_600.0, 1_900.0)), 30.0, 25.0, 30.0, 122.0)
-    riverside = bridge("gw-bridge-riverside", "binjiang", seed, convoy=total(heavy, light))
-    narrow = swell(script.second(1_010.0), 20.0, 20.0, 20.0, 47.0)
+    heavy = Convoy(script.first(8.0), 10, 85.0, 18.0, 9.0)
+    light = Convoy(script.at(760.0, (19_200.0, 6_600.0, 1_900.0)), 10, 64.0, 18.0, 9.0)
+    riverside = bridge("gw-bridge-riverside", "binjiang", seed, convoys=(heavy, light))
+    narrow = Convoy(script.second(1_010.0), 8, 112.0, 14.0, 8.0)
     willow = bridge(
-        "gw-bridge-willow", "gucheng", seed, convoy=narrow, busy=0.35, acceleration=False
+        "gw-bridge-willow",
+        "gucheng",
+        seed,
+        design=TIED_ARCH,
+        convoys=(narrow,),
+        busy=0.35,
+        acceleration=False,
     )
     frozen = stuck(script.first(600.0, (9_000.0,)), 660.0)
     return riverside, willow.with_signal("S2", frozen)
@@ -105,23 +110,32 @@ def _bridges(script: Script, seed: int) -> tuple[Station, ...]:
 def _tunnels(script: Script, seed: int) -> tuple[Station, ...]:
     jam = swell(script.first(20.0), 70.0, 260.0, 240.0, 200.0)
     queue = swell(script.second(560.0, (14_400.0,)), 120.0, 120.0, 180.0, 95.0)
-    north = tunnel("gw-tunnel-north", "nanling", seed, jam=total(jam, queue))
-    smoke = swell(script.second(400.0, (10_200.0,)), 60.0, 150.0, 150.0, 6.8)
-    lake = tunnel("gw-tunnel-lake", "binjiang", seed, smoke=smoke)
+    north = tunnel(
+        "gw-tunnel-north", "nanling", seed, trouble=Trouble(exhaust_ppm=total(jam, queue))
+    )
+    smoke = swell(script.second(400.0, (10_200.0,)), 60.0, 150.0, 150.0, 7.6)
+    lake = tunnel(
+        "gw-tunnel-lake", "binjiang", seed, trouble=Trouble(haze=smoke), bore=Bore(length_m=1_740.0)
+    )
     return north.with_signal("V1", spike(script.at(900.0), 60.0, 25.0)), lake
 
 
 def _gas(script: Script, seed: int) -> tuple[Station, ...]:
-    leak = swell(script.first(4.0), 60.0, 260.0, 300.0, 64.0)
-    trace = swell(script.second(200.0, (4_200.0,)), 120.0, 180.0, 240.0, 11.0)
-    old = gas("gw-gas-old", "gucheng", seed, leak=leak)
-    east = gas("gw-gas-east", "nanling", seed, leak=trace)
+    """Return a main that an excavator hits right beside a manhole, and a small leak elsewhere."""
+    hit = Leak(script.first(4.0), 230.0, 1.0, length_s=160.0, clearing_s=60.0)
+    blown = Ventilation(script.first(330.0), 900.0)
+    trace_times = (200.0, (4_200.0,))
+    trace = Leak(script.second(*trace_times), 30.0, 3.0, length_s=300.0, clearing_s=90.0)
+    aired = Ventilation(script.second(620.0, (3_780.0,)), 900.0)
+    old = gas("gw-gas-old", "gucheng", seed, leaks=(hit,), ventilations=(blown,))
+    east = gas("gw-gas-east", "nanling", seed, leaks=(trace,), ventilations=(aired,))
     return old, east.with_signal("M3", silent(script.second(850.0), 300.0))
 
 
 def _drainage(script: Script, seed: int) -> tuple[Station, ...]:
-    cloudburst = Storm(script.first(5.0), 0.8, 0.285, 0.75, rain_s=260.0)
-    shower = Storm(script.second(60.0, (16_800.0,)), 0.6, 0.11, 0.3, rain_s=300.0)
+    """Return a cloudburst that has begun before life does, and a shower elsewhere."""
+    cloudburst = Storm(script.first(-655.0), 25.0, 1_500.0)
+    shower = Storm(script.second(-300.0, (16_800.0,)), 8.0, 1_200.0)
     return (
         drainage("gw-drain-station", "gucheng", seed, storms=(cloudburst,)),
         drainage("gw-drain-canal", "binjiang", seed, storms=(shower,)),

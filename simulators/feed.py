@@ -29,7 +29,9 @@ class Message:
 
     @property
     def topic(self) -> str:
-        """The topic it is published on."""
+        """The topic it is published on; format ``status`` is a gateway's word about itself."""
+        if self.format == "status":
+            return f"lifeline/v1/{self.district}/{self.gateway}/status"
         return f"lifeline/v1/{self.district}/{self.gateway}/data/{self.format}"
 
 

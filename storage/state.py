@@ -220,6 +220,10 @@ class StateEngine:
                 ) from error
             except (DBAPIError, PostgresError, OSError) as error:
                 if is_away(error) and time.monotonic() < deadline_s:
+                    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                    _log.warning(
+                        "waiting for the state database", database=repr(parsed), why=reason
+                    )
                     await asyncio.sleep(pause_s)
                     continue
                 raise StateError(f"cannot open {parsed!r}: {error}") from error

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from analytics.features import KINDS
+from analytics.features import KINDS, inputs_of
 from analytics.features.protocol import Parameter
 from domain.accounting import Reason
 from domain.readings import FLAG_RECEIVED_TIME
@@ -24,6 +24,7 @@ from domain.time import format_rfc3339
 from ingest.wire import DECODERS, Decoded
 from service.settings import ROOT, Settings
 from service.webhook_settings import WebhookSettings
+from simulators.scenarios import SCENARIOS, Scenario
 from tools import dashboards
 
 BEGIN = "<!-- {name}: written by `make reference`, from the code -->"
@@ -62,10 +63,15 @@ def features_table() -> str:
     rows = []
     for name, kind in sorted(KINDS.items()):
         for place, parameter in enumerate(kind.PARAMETERS):
-            first = f"`{name}` | {kind.INPUTS}" if place == 0 else " | "
+            first = f"`{name}` | {_inputs(name)}" if place == 0 else " | "
             rows.append(f"| {first} | `{parameter.name}` | {_described(parameter)} |")
     heading = "| kind | inputs | parameter | meaning | unit | default | may be |"
     return "\n".join([heading, "|---|---|---|---|---|---|---|", *rows])
+
+
+def _inputs(kind: str) -> str:
+    least, most = inputs_of(kind)
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def _described(parameter: Parameter) -> str:
@@ -75,6 +81,8 @@ def _described(parameter: Parameter) -> str:
 
 
 def _range(parameter: Parameter) -> str:
+    if parameter.kind == "ranges":
+        return "one for each input"
     if parameter.choices:
         words = ", ".join(parameter.choices)
         return f"code to grade: {words}" if parameter.kind == "grades" else words
@@ -172,10 +180,53 @@ def reasons_table() -> str:
     return "\n".join(["| reason | what is wrong |", "|---|---|", *rows])
 
 
+SCENARIOS_SEED = 1
+
+
+def scenarios_table() -> str:
+    """Return what every scenario plays, must raise and may raise, at one seed."""
+    rows = []
+    for build in SCENARIOS:
+        scenario = build(SCENARIOS_SEED)
+        kind = build.__module__.rpartition(".")[2]
+        story = scenario.story + (
+            f" **Falls short:** {scenario.shortfall}" * bool(scenario.shortfall)
+        )
+        rows.append(
+            f"| {scenario.name} | {kind} | {story} | {_musts(scenario)} | {_mays(scenario)} |"
+        )
+    heading = "| scenario | kind | story | must come | may come |"
+    return "\n".join([heading, "|---|---|---|---|---|", *rows])
+
+
+def _musts(scenario: Scenario) -> str:
+    """Return the alarms that must come; of many alike, the first and how many there are."""
+    told = [
+        f"`{one.channel}` {one.condition.value} {one.grade.word}, {one.first_s:.0f} to {one.last_s:.0f} s"
+        + (", returns" if one.returns else "")
+        for one in scenario.must
+    ]
+    shown = told if len(told) <= SHOWN_MAX else [told[0], f"and {len(told) - 1} alike"]
+    return "<br>".join(shown) or "nothing"
+
+
+def _mays(scenario: Scenario) -> str:
+    by_condition: dict[str, list[str]] = {}
+    for channel, condition in scenario.may:
+        by_condition.setdefault(condition.value, []).append(f"`{channel}`")
+    return "<br>".join(
+        f"{condition} of {', '.join(names) if len(names) <= SHOWN_MAX else f'{len(names)} channels'}"
+        for condition, names in by_condition.items()
+    )
+
+
+SHOWN_MAX = 4
+
 TABLES: dict[str, tuple[Path, Any]] = {
     "settings": (ROOT / "docs" / "settings.md", settings_table),
     "features": (ROOT / "docs" / "catalogue.md", features_table),
     "webhooks": (ROOT / "docs" / "webhooks.md", webhooks_table),
+    "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
     "payloads": (ROOT / "docs" / "payloads.md", payloads_reference),
     "reasons": (ROOT / "docs" / "payloads.md", reasons_table),
 }

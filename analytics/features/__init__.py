@@ -2,7 +2,7 @@
 
 A feature file holds, besides its docstring (which states the rule):
 
-- ``INPUTS``, how many channels it reads;
+- ``INPUTS``, how many channels it reads, at least where there is an ``INPUTS_MAX``;
 - ``PARAMETERS``, what may be set, with meaning, unit and default;
 - ``RECORD`` and ``CELL``, the fields of a channel's state, and of the cells behind it;
 - ``configure(parameters, inputs)``: the fields of the record that are set once, and the number of
@@ -14,7 +14,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from analytics.features import background, code, difference, rate, rolling, scale
+from analytics.features import (
+    background,
+    code,
+    difference,
+    frequency,
+    rate,
+    residual,
+    rolling,
+    scale,
+    together,
+)
 from analytics.features.protocol import FeatureKind, Parameter
 from analytics.features.protocol import validate as validate_kind
 
@@ -23,9 +33,12 @@ KINDS: Mapping[str, FeatureKind] = MappingProxyType(
         "background": background,
         "code": code,
         "difference": difference,
+        "frequency": frequency,
         "rate": rate,
+        "residual": residual,
         "rolling": rolling,
         "scale": scale,
+        "together": together,
     }
 )
 PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
@@ -41,7 +54,27 @@ def validate(kind: str, parameters: Mapping[str, Any], inputs: int | None = None
     """
     if kind not in KINDS:
         return [f"there is no feature {kind!r}; there are {', '.join(sorted(KINDS))}"]
-    faults = []
-    if inputs is not None and inputs != KINDS[kind].INPUTS:
-        faults.append(f"{kind} has {KINDS[kind].INPUTS} input(s), not {inputs}")
+    faults = [] if inputs is None else _faults_of_inputs(kind, parameters, inputs)
     return faults + validate_kind(KINDS[kind], parameters)
+
+
+def inputs_of(kind: str) -> tuple[int, int]:
+    """Return how many channels a kind reads at least and at most."""
+    least = KINDS[kind].INPUTS
+    return least, getattr(KINDS[kind], "INPUTS_MAX", least)
+
+
+def _faults_of_inputs(kind: str, parameters: Mapping[str, Any], inputs: int) -> list[str]:
+    """Return what is wrong with the number of inputs; of ``ranges`` there is one for each."""
+    least, most = inputs_of(kind)
+    if not least <= inputs <= most:
+        number = f"{least}" if least == most else f"{least} to {most}"
+        return [f"{kind} has {number} input(s), not {inputs}"]
+    return [
+        f"{parameter.name} must have a [lowest, highest] for each of {inputs} inputs"
+        for parameter in KINDS[kind].PARAMETERS
+        if parameter.kind == "ranges"
+        and isinstance(ranges := parameters.get(parameter.name), list | tuple)
+        and parameter.fault(ranges) is None
+        and len(ranges) != inputs
+    ]

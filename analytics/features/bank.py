@@ -14,13 +14,17 @@ from domain.readings import Float64s, Int32s, Int64s, UInt8s
 
 
 class Inputs(NamedTuple):
-    """Good readings of inputs in order: whose feature (``slot``), which of its inputs (``port``)."""
+    """Good readings of inputs in order: whose feature (``slot``), which of its inputs (``port``).
+
+    ``row`` is the number of the journal's row that brought each.
+    """
 
     slot: Int32s
     port: UInt8s
     time_ns: Int64s
     value: Float64s
     restarted: UInt8s
+    row: Int64s
 
 
 class Outputs(NamedTuple):
@@ -37,6 +41,7 @@ _NOTHING = Inputs(
     time_ns=np.zeros(0, np.int64),
     value=np.zeros(0, np.float64),
     restarted=np.zeros(0, np.uint8),
+    row=np.zeros(0, np.int64),
 )
 
 

@@ -17,9 +17,9 @@ CELLS_MAX = 20_000  # a week by half minutes; bounds what one channel may cost
 class Parameter:
     """One parameter: ``default`` None means that it must be given, unless ``optional``.
 
-    ``kind`` is ``number``, ``choice`` (then ``choices`` are the words) or ``grades`` (a mapping
-    from a code, whole number as text, to a grade word). Numbers lie within ``low`` (left out
-    itself where ``above``) and ``high``.
+    ``kind`` is ``number``, ``choice`` (then ``choices`` are the words), ``grades`` (a mapping
+    from a code, whole number as text, to a grade word) or ``ranges`` (a list of [lowest, highest],
+    one for each input). Numbers lie within ``low`` (left out itself where ``above``) and ``high``.
     """
 
     name: str
@@ -41,6 +41,8 @@ class Parameter:
             return None if right else f"{self.name} must be one of {words}, not {value!r}"
         if self.kind == "grades":
             return _fault_of_grades(self.name, value, self.choices)
+        if self.kind == "ranges":
+            return _fault_of_ranges(self.name, value)
         return self._fault_of_number(value)
 
     def _fault_of_number(self, value: Any) -> str | None:
@@ -148,6 +150,21 @@ def _fault_of_grades(name: str, value: Any, words: tuple[str, ...]) -> str | Non
     if len({int(code) for code in value}) != len(value):
         return f"{name}: a code stands there twice"
     return None
+
+
+def _fault_of_ranges(name: str, value: Any) -> str | None:
+    if not isinstance(value, list | tuple) or not value:
+        return f"{name} must be a list of [lowest, highest], one for each input, not {value!r}"
+    for pair in value:
+        right = isinstance(pair, list | tuple) and len(pair) == 2
+        if not right or not all(_is_finite(bound) for bound in pair) or pair[0] > pair[1]:
+            return f"{name}: a range must be [lowest, highest], two numbers, not {pair!r}"
+    return None
+
+
+def _is_finite(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= 1e300
 
 
 def _is_whole(code: Any) -> bool:

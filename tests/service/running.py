@@ -116,7 +116,7 @@ def environment(**settings: object) -> dict[str, str]:
 
 
 def run_lifeline(
-    *arguments: object, timeout_s: float = 60.0, **settings: object
+    *arguments: object, timeout_s: float = 120.0, **settings: object
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
     return subprocess.run(

@@ -1,11 +1,14 @@
 """Secrets in files: read, stripped, and never shown."""
 
+import subprocess
+import sys
+
 import pytest
 
 from service.secret_files import secret_names
-from service.settings import Settings, SettingsError, load_settings
+from service.settings import ROOT, Settings, SettingsError, load_settings
 from tests.conftest import free_port
-from tests.service.running import run_lifeline
+from tests.service.running import environment, run_lifeline
 
 SECRETS = secret_names(Settings)
 
@@ -35,6 +38,7 @@ def test_the_settings_that_hold_secrets_are_known():
 
 
 VALUES = {
+    "journal_url": "postgresql://u:hunter2@database/x",
     "mqtt_url": "mqtt://u:hunter2@broker",
     "state_url": "sqlite:///hunter2.db",
     "archive_url": "duckdb:///hunter2",
@@ -45,6 +49,8 @@ VALUES = {
 def test_every_secret_is_read_from_its_file(secret, name):
     value = VALUES.get(name, "hunter2")
     secret(name, f"\n {value} \n")
+    if name == "journal_url":  # which must be the state's
+        secret("state_url", value)
     settings = load_settings()  # a new secret needs a value in VALUES
     assert getattr(settings, name).get_secret_value() == value
     assert "hunter2" not in repr(settings)
@@ -101,7 +107,6 @@ def test_a_start_with_everything_wrong_says_no_secret(tmp_path, secret, monkeypa
         {"mqtt_url": "amqp://u:hunter2@x", "state_url": "mysql://u:hunter2@x/y"},
         {"archive_url": "nothing://u:hunter2@x/y", "admin_key": "hunter2"},
         {"state_url": "sqlite:////dev/null/hunter2-is-a-path/state.db", "admin_key": "hunter2"},
-        {"state_url": f"postgresql://u:hunter2@127.0.0.1:{free_port()}/x", "admin_key": "hunter2"},
     ]
     for number, wrong in enumerate(starts):
         result = run_lifeline(
@@ -115,3 +120,27 @@ def test_a_start_with_everything_wrong_says_no_secret(tmp_path, secret, monkeypa
         assert result.stderr
         shown = (result.stdout + result.stderr).replace("hunter2-is-a-path", "")
         assert "hunter2" not in shown, shown
+
+
+def test_who_waits_for_the_database_says_so_and_no_secret(tmp_path):
+    url = f"postgresql://u:hunter2@127.0.0.1:{free_port()}/x"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "serve"],
+        cwd=ROOT,
+        env=environment(
+            http_listen="127.0.0.1:0", data_dir=tmp_path, state_url=url, log_level="debug"
+        ),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        shown = []
+        for line in process.stderr:
+            shown.append(line)
+            if "waiting for the state database" in line:
+                break
+        assert "waiting" in shown[-1], shown
+        assert "hunter2" not in "".join(shown)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)

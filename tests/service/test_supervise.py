@@ -90,3 +90,22 @@ async def test_what_ends_by_itself_is_waited_for_and_what_does_not_is_cancelled(
     assert not ends.cancelled()
     await supervisor.finish("stays", 0.01)
     assert stays.cancelled()
+
+
+async def test_work_that_waits_gives_way_to_a_stop_and_work_that_ends_is_returned():
+    supervisor = Supervisor()
+
+    async def quick():
+        return 7
+
+    assert await supervisor.unless_stopped(quick()) == 7
+    asyncio.get_running_loop().call_soon(supervisor.stop)
+    assert await supervisor.unless_stopped(asyncio.Event().wait()) is None
+
+
+async def test_the_error_of_work_is_its_callers():
+    async def wrong():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await Supervisor().unless_stopped(wrong())

@@ -12,7 +12,27 @@ from hypothesis import strategies as st
 from domain.time import NS_PER_S, parse_rfc3339
 from simulators import WORLDS
 from simulators.course import once
-from simulators.faults import duplicates, outage, reordering, silent, spike, stuck, wrong_clock
+from simulators.faults import (
+    NONSENSE,
+    changed_interval,
+    duplicates,
+    dying,
+    flapping,
+    flood,
+    half_written,
+    lightning,
+    noisy,
+    nonsense,
+    outage,
+    reboot,
+    reordering,
+    silent,
+    slow_drift,
+    spike,
+    spikes,
+    stuck,
+    wrong_clock,
+)
 from simulators.world import Message, follow, merged
 
 BEGIN_NS = 1_790_000_160 * NS_PER_S  # a multiple of 120 s
@@ -64,9 +84,29 @@ def misbehaving(kind):
     return duplicates(reordering(outage(calm, BEGIN_NS + 150 * NS_PER_S, 90), 3, 40), 5, 0.2, 7)
 
 
+def gateways_misbehaving():
+    """Return each of the gateways' misbehaviours, around a world of its own."""
+    calm, at_ns = station("gas"), BEGIN_NS + 100 * NS_PER_S
+    begin = once(at_ns)
+    bad = lightning(calm.with_signal("M1", noisy(begin, 60, 1, 2.0)), begin, 30, 40)
+    bad = bad.with_signal("M2", spikes(begin, 60, 1, 0.3, 9)).with_signal("M3", dying(begin, 90, 1))
+    return {
+        "instruments": slow_drift(bad, begin, 120, 3_600.0),
+        "backlog first": outage(calm, at_ns, 90, drain_s=40),
+        "present first": outage(calm, at_ns, 90, drain_s=40, present_first=True),
+        "reboot": reboot(calm, at_ns, boot_s=20, unset_s=40),
+        "flapping": flapping(calm, at_ns, 120, every_s=40, down_s=15),
+        "flood": flood(calm, at_ns, 60, per_s=7),
+        "half": half_written(calm, 1, 0.3),
+        **{kind: nonsense(calm, kind, begin, 60) for kind in NONSENSE},
+        "interval": changed_interval(calm, at_ns, 3),
+    }
+
+
 FAMILY = {
     **{kind: station(kind) for kind in WORLDS},
     **{f"{kind}, misbehaving": misbehaving(kind) for kind in WORLDS},
+    **gateways_misbehaving(),
 }
 
 

@@ -20,13 +20,15 @@ EVERY = sorted(KINDS)
 
 def sensible(kind):
     """Parameters that suit readings a second apart, from the feature's own description."""
-    by_unit = {"window_s": 8, "step_s": 2, "warmup_s": 2, "age_s_max": 10}
+    by_unit = {"window_s": 8, "step_s": 2, "warmup_s": 2, "age_s_max": 10, "learn_s": 8}
     given = {}
     for parameter in PARAMETERS[kind]:
         if parameter.name in by_unit:
             given[parameter.name] = by_unit[parameter.name]
         elif parameter.kind == "grades":
             given[parameter.name] = {"1": "blue"}
+        elif parameter.kind == "ranges":
+            given[parameter.name] = [[-1e300, 1.0]] * KINDS[kind].INPUTS
         elif parameter.default is None:
             given[parameter.name] = parameter.choices[0] if parameter.choices else 1
     return given

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analytics.core import Core
+from analytics.features import validate
 from tests.analytics.worlds import START, S, batch, catalogue, derived, feed, high, measured
 
 
@@ -150,3 +151,54 @@ def test_a_restart_of_the_watermark_restarts_the_features_too():
 def test_a_catalogue_with_a_wrong_feature_is_refused(channels, says):
     with pytest.raises(ValueError, match=says):
         Core(catalogue(*channels))
+
+
+def conditions(rows, **parameters):
+    """What ``together`` of three inputs makes of (row, input, seconds, value)."""
+    inputs = [measured(name) for name in "abc"]
+    core = Core(catalogue(*inputs, derived("d", "together", *"abc", **parameters)))
+    ready = [
+        (row, index, START + round(second * S), value, START, 0)
+        for row, index, second, value in rows
+    ]
+    readings = core.step(batch(ready)).readings
+    own = np.flatnonzero(readings.channel == 3)
+    times = ((readings.time_ns[own] - START) / S).tolist()
+    return list(zip(times, readings.value[own].tolist(), strict=True))
+
+
+ONES = [[1, 1], [0, 0], [-0.05, 0.05]]
+
+
+def test_together_is_1_while_every_input_lies_within_its_range():
+    rows = [(1, 0, 0, 1), (2, 1, 1, 0), (3, 2, 2, 0.01), (4, 2, 3, -0.5), (5, 2, 4, 0.05)]
+    assert conditions(rows, within=ONES) == [(2, 1), (3, 0), (4, 1)]
+    assert conditions([*rows, (6, 1, 5, 1)], within=ONES)[-1] == (5, 0)
+
+
+def test_together_takes_the_readings_of_one_row_and_time_as_one():
+    told = [(1, 0, 0, 1), (1, 1, 0, 0), (1, 2, 0, 0)]
+    changed = [(2, 0, 5, 0), (2, 1, 5, 1), (2, 2, 5, 0)]
+    assert conditions([*told, *changed], within=ONES) == [(0, 1), (5, 0)]
+
+
+def test_together_keeps_a_flickering_input_only_while_the_others_stay():
+    begin = [(1, 0, 0, 1), (1, 1, 0, 0), (1, 2, 0, 0)]
+    flicker = [(2, 0, 5, 0), (3, 0, 8, 1), (4, 0, 9, 0)]
+    gone = [(5, 1, 20, 1), (6, 1, 30, 0)]
+    found = conditions([*begin, *flicker, *gone], within=ONES, kept=1)
+    assert found == [(0, 1), (5, 1), (8, 1), (9, 1), (20, 0), (30, 0)]
+    assert (5, 0) in conditions([*begin, *flicker], within=ONES)
+
+
+def test_together_does_not_keep_what_went_before_the_others_came():
+    rows = [(1, 0, 0, 1), (1, 1, 0, 1), (1, 2, 0, 0), (2, 0, 3, 0), (3, 1, 5, 0)]
+    assert conditions(rows, within=ONES, kept=1)[-1] == (5, 0)
+
+
+def test_together_wants_a_range_for_each_input_and_one_that_is_not_kept():
+    assert validate("together", {"within": ONES}, 3) == []
+    assert "each of 2 inputs" in validate("together", {"within": ONES}, 2)[0]
+    assert "kept" in validate("together", {"within": ONES, "kept": 3}, 3)[0]
+    assert "kept" in validate("together", {"within": ONES, "kept": 0.5}, 3)[0]
+    assert "range" in validate("together", {"within": [[1, 0], [0, 1]]}, 2)[0]
