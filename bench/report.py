@@ -15,6 +15,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
+BY_HAND = "## Rubbish beside the others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ def write(results: Sequence[Result], about: dict[str, Any]) -> None:
     rows = [{**asdict(result), "met": result.met} for result in results]
     document = {"machine": about, "rows": rows}
     RESULTS.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    PAGE.write_text(_page(results, about), encoding="utf-8")
+    # What stands behind this heading is of other programs, and written by hand.
+    _, found, by_hand = PAGE.read_text(encoding="utf-8").partition(BY_HAND)
+    kept = f"\n{found}{by_hand}" if found else ""
+    PAGE.write_text(_page(results, about) + kept, encoding="utf-8")
 
 
 def show(results: Sequence[Result], about: dict[str, Any]) -> None:

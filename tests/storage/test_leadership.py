@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import select
 
-from storage.leadership import Leadership, LeadershipLost
+from storage.leadership import RENEW_S, Leadership, LeadershipLost
 from storage.postgres import LoopThread
 from storage.state import StateEngine
 
@@ -90,5 +90,25 @@ async def test_an_error_that_nobody_foresaw_ends_the_lead_and_not_just_its_keepi
     with pytest.raises(ArithmeticError):
         await asyncio.wait_for(lead.until_lost(), 30)
     assert not lead.is_sure
+    await asyncio.to_thread(lead.close)
+    await engine.close()
+
+
+async def test_a_question_given_up_half_way_costs_the_lead_nothing(private_postgres, thread):
+    """As at a stop: whoever delivers asks whether it leads, and is cancelled meanwhile."""
+    url = private_postgres.new_database()
+    engine = await StateEngine.open(url)
+    lead = Leadership(url, "first", thread)
+    await lead.take()
+    private_postgres.freeze()  # so that the question is on its way
+    asking = asyncio.create_task(lead.confirm())
+    while not lead._asking.locked():  # noqa: ASYNC110  of another loop
+        await asyncio.sleep(0.001)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await asyncio.sleep(2 * RENEW_S)  # the next renewal is asked for while the server stands still
+    private_postgres.thaw()
+    await asyncio.wait_for(lead.confirm(), 30)
+    assert not lead._keeping.done()
     await asyncio.to_thread(lead.close)
     await engine.close()
