@@ -4,6 +4,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SECONDS := 600
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
@@ -25,8 +26,11 @@ check: $(VENV)/.dev ## lint, format and types
 real: $(VENV)/.run packages ## replay real recordings through the whole service: make real DATA=../shared/data
 	$(BIN)/lifeline real --data $(DATA)
 
-crash: $(VENV)/.dev packages ## 50 seeded kill -9 of the service under load
-	LIFELINE_KILLS=50 $(BIN)/python -m pytest -q tests/service/test_kill.py --timeout=3600
+crash: $(VENV)/.dev packages ## seeded kill -9 under load: 50 of the service, 10 each of leader, PostgreSQL, InfluxDB, broker
+	LIFELINE_KILLS=50 $(BIN)/python -m pytest -q tests/service/test_kill.py tests/service/test_kill_deployed.py --timeout=3600
+
+outage: $(VENV)/.dev packages ## InfluxDB away for 10 minutes under 50,000 readings a second: make outage SECONDS=60
+	SECONDS_AWAY=$(SECONDS) $(BIN)/python -m bench.outage
 
 scoreboard: $(VENV)/.run ## every scenario at 20 seeds: recall, precision, delay
 	$(BIN)/lifeline scoreboard
@@ -58,4 +62,4 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup.sh
 packages:
 	@tools/packages.sh mosquitto mosquitto-clients chromium influxdb nginx postgresql openssl
 
-.PHONY: help run test check real crash scoreboard bench soak reference lock clean packages
+.PHONY: help run test check real crash outage scoreboard bench soak reference lock clean packages

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -115,7 +115,8 @@ class Archiver:
     """Feeds an archive from steps offered, in order, and catches up by itself.
 
     ``shadow(seq)`` returns an evaluator that stands at or before row ``seq``. ``housekeep`` does one
-    step of the archive's housekeeping, in its thread; the archive's own where it is left out.
+    step of the archive's housekeeping, in its thread; the archive's own where it is left out. The end
+    waits ``finish_s`` for what is under way: a server may hang, an archive in files ends by itself.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Archiver:
         committed_seq: int = 0,
         queue_rows_max: int = QUEUE_ROWS_MAX,
         queue_bytes_max: int = QUEUE_BYTES_MAX,
+        finish_s: float | None = None,
     ) -> None:
         self._archive = archive
         self._shadow = shadow
@@ -137,6 +139,7 @@ class Archiver:
         self._refused = refused
         self._queue_rows_max = queue_rows_max
         self._queue_bytes_max = queue_bytes_max
+        self._finish_s = finish_s
         self._queue: deque[Offer] = deque()
         self._queued_rows = self._queued_bytes = 0
         # Rows up to here are taken from the journal: of an archive that nobody has reached yet, all.
@@ -297,16 +300,25 @@ class Archiver:
         self._wake.set()
 
     async def finish(self) -> None:
-        """Write what waits in memory, at an orderly stop; a catch-up is left to the next start."""
+        """Write what waits in memory, at an orderly stop; a catch-up is left to the next start.
+
+        Raises ``ArchiveError`` where the archive does not answer.
+        """
         self._stopping.set()
-        await self._in_thread(lambda: None)  # what is under way ends first
+        try:
+            async with asyncio.timeout(self._finish_s):
+                await self._in_thread(lambda: None)  # what is under way ends first
+        except TimeoutError:
+            raise ArchiveError("the archive does not answer", permanent=False) from None
         if self._archive.ready and not self.behind and self.away_since_s is None:
             await self.flush()
 
     def close(self) -> None:
-        """Let the archive's thread end."""
+        """Let the archive's thread end; one that waits for a server that hangs is not waited for."""
         self._stopping.set()
-        self._thread.shutdown()
+        idle = self._thread.submit(lambda: None)
+        wait([idle], self._finish_s)
+        self._thread.shutdown(wait=idle.done(), cancel_futures=True)
 
     async def _in_thread(self, call: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, call)

@@ -1,6 +1,7 @@
 """The durable parts, opened as the settings name them."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from storage.leadership import Leadership
 from storage.postgres import LoopThread
 from storage.state import StateEngine
 
+CONNECT_PATIENCE_S = 2.0
 START_PATIENCE_S = 60.0  # with a database server that is still starting, too
 log = structlog.get_logger(__name__)
 
@@ -66,13 +68,13 @@ async def open_stores(settings: Settings, stack: AsyncExitStack) -> Stores:
 async def _open_shared(settings: Settings, stack: AsyncExitStack) -> Stores:
     """Open what is in PostgreSQL; nothing is written there before this instance leads."""
     state = await _open_state(settings, stack)
-    archive = await _open_archive(settings, state)
-    stack.callback(archive.close)
     url = settings.state_location()
     thread = LoopThread("postgres")
     stack.callback(thread.close)
     leadership = Leadership(url, settings.instance_name(), thread)
-    stack.callback(leadership.close)
+    archive = await _open_archive(settings, state, lambda: leadership.is_sure)
+    stack.callback(archive.close)
+    stack.callback(leadership.close)  # before all else: whoever stands by has it at once
     state.fence(leadership.fence)
     journal = await PostgresJournal.open(
         url,
@@ -99,19 +101,24 @@ async def _open_state(settings: Settings, stack: AsyncExitStack) -> StateEngine:
     return state
 
 
-async def _open_archive(settings: Settings, state: StateEngine) -> Archive:
+async def _open_archive(
+    settings: Settings, state: StateEngine, may_write: Callable[[], bool] = lambda: True
+) -> Archive:
     url = settings.archive_server()
     if url is None:
         return DuckArchive.open(settings.archive_folder())
     from storage.archive.influx import InfluxArchive  # noqa: PLC0415  not everybody needs it
 
-    return InfluxArchive.open(url, await installation_name(state), connect=False)
+    name = await installation_name(state)
+    return InfluxArchive.open(url, name, connect=False, may_write=may_write)
 
 
 async def connect_archive(archive: Archive) -> None:
     """Reach a shared archive for its cursor; whoever stands by does so when it leads."""
     try:
-        await asyncio.to_thread(archive.connect)
-    except ArchiveError as error:
+        async with asyncio.timeout(CONNECT_PATIENCE_S):  # one that hangs is tried again later, too
+            await asyncio.to_thread(archive.connect)
+    except (ArchiveError, TimeoutError) as error:
         # Alarms do not wait for an archive: what it misses meanwhile it gets from the journal.
-        log.error("the archive cannot be reached yet", error=str(error))
+        why = str(error) or f"it has not answered for {CONNECT_PATIENCE_S:.0f} s"
+        log.error("the archive cannot be reached yet", error=why)

@@ -192,15 +192,19 @@ class ServiceHealth:
         return [Check("leadership", lead.is_sure, words)]
 
     def _archive(self) -> Check:
+        """Return what is said of the archive; not vital, since alarms do not depend on it.
+
+        A leader called unready for it would be taken out of a load balancer: nobody would lead there.
+        """
         archiver = self._archiver
         rows = f"{archiver.lag_rows} journal rows behind"
         if archiver.away_since_s is not None:
             since = format_rfc3339(int(archiver.away_since_s) * NS_PER_S)
             words = f"away since {since}, {rows}: {archiver.last_error}"
-            return Check("archive", ok=False, detail=words)
+            return Check("archive", ok=False, detail=words, vital=False)
         if archiver.behind:
-            return Check("archive", ok=False, detail=f"catching up, {rows}")
-        return Check("archive", ok=True, detail=f"{archiver.queued_rows} waiting")
+            return Check("archive", ok=False, detail=f"catching up, {rows}", vital=False)
+        return Check("archive", ok=True, detail=f"{archiver.queued_rows} waiting", vital=False)
 
     def _catalogue(self) -> Check:
         problem = self._catalogue_problem()

@@ -27,6 +27,7 @@ from storage.leadership import Leadership
 
 LOOK_S = 0.25
 FIRST_TRY_S = 0.5
+FINISH_S = 3.0  # of an archive's server that hangs: who stands by is waiting for the lead
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,12 @@ class Standing:
         self.catalogues = CatalogueStore(stores.state)
         self._archive_is_shared = archive_is_shared
         self.thread = thread
-        self.archiver = Archiver(stores.archive, self._for_archive, stores.journal.read_span)
+        self.archiver = Archiver(
+            stores.archive,
+            self._for_archive,
+            stores.journal.read_span,
+            finish_s=FINISH_S if archive_is_shared else None,
+        )
         self._evaluator: Evaluator | None = None
 
     @property
@@ -90,7 +96,9 @@ class Standing:
         """Return an evaluator at or before ``seq`` from which the archive lacks nothing."""
         stores = self._stores
         archived_seq = stores.archive.cursor
-        if not stores.archive.ready or archived_seq >= seq:
+        # Alarms wait for no server's archive: what that lacks comes from the journal beside them.
+        behind = stores.archive.ready and archived_seq < seq
+        if self._archive_is_shared or not behind:
             return self._stand_at(seq)
         try:
             return self._for_archive(archived_seq)

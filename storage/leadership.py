@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from asyncpg import InterfaceError, PostgresError
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
@@ -32,7 +32,12 @@ HEAD_START_S = 2.0
 VERSION_MIN = 140_000  # the first that ends idle sessions
 
 _log = structlog.get_logger(__name__)
-_epoch = select(tables.leadership.c.epoch).where(tables.leadership.c.id == 1)
+# The row's lock would outlive a process that falls asleep within its transaction, and nobody could
+# raise the epoch; so the server ends such a transaction as soon as the lease.
+_epoch = select(
+    tables.leadership.c.epoch,
+    func.set_config("idle_in_transaction_session_timeout", str(round(LEASE_S * 1000)), True),
+).where(tables.leadership.c.id == 1)
 _SEEN = "SELECT epoch, holder FROM leadership WHERE id = 1"
 _RAISE = (
     "UPDATE leadership SET epoch = epoch + 1, holder = $1, since_ns = $2 WHERE id = 1 "
@@ -101,8 +106,8 @@ class Leadership:
         """
         async with asyncio.timeout(LEASE_S):
             await self.sure()
-        found = (await connection.execute(_epoch.with_for_update(read=True))).scalar_one()
-        if found != self.epoch:
+        found = (await connection.execute(_epoch.with_for_update(read=True))).one()
+        if found.epoch != self.epoch:
             raise self.lose()
 
     async def confirm(self) -> None:
@@ -169,18 +174,34 @@ class Leadership:
 
     async def _keep(self) -> None:
         """Renew the lease; where the session is lost, take the lock again under the same epoch."""
-        while not self._over.done():
-            await asyncio.sleep(RENEW_S if self._held else LOOK_S)
+        try:
+            while not self._over.done():
+                await asyncio.sleep(RENEW_S if self._held else LOOK_S)
+                await self._keep_once()
+        except Exception as error:  # an instance that neither leads nor ends would say nothing
+            self._held = False
+            if not self._over.done():
+                self._over.set_exception(error)
+
+    async def _keep_once(self) -> None:
+        async with self._asking:
             try:
-                async with self._asking:
-                    await (self._renew() if self._held else self._take_again())
+                await (self._renew() if self._held else self._take_again())
             except (PostgresError, InterfaceError, OSError) as error:
-                if not is_away(error):
-                    raise
-                if self._held:
-                    _log.warning("lost the session of the lead; taking it again", error=str(error))
-                self._held = False
-                await self._drop()
+                await self._part(error)
+
+    async def _part(self, error: Exception) -> None:
+        """Let the session go in which something went wrong; raises what is not the server's being away.
+
+        One that gave no answer in time is still busy: whoever asks it next is refused by the driver.
+        """
+        if not is_away(error) and not isinstance(error, InterfaceError):
+            raise error
+        if self._held:
+            why = str(error) or type(error).__name__
+            _log.warning("lost the session of the lead; taking it again", error=why)
+        self._held = False
+        await self._drop()
 
     async def _renew(self) -> None:
         asked_s = time.monotonic()
@@ -201,15 +222,13 @@ class Leadership:
     async def _confirm(self) -> None:
         while True:
             await self.sure()
-            try:
-                async with self._asking:
+            async with self._asking:
+                try:
                     session = await self._connected()
                     seen = await session.fetchrow(_SEEN, timeout=RENEW_TIMEOUT_S)
-            except (PostgresError, InterfaceError, OSError) as error:
-                if not is_away(error):
-                    raise
-                self._held = False  # the session was lost; it is taken again before we go on
-                continue
+                except (PostgresError, InterfaceError, OSError) as error:
+                    await self._part(error)  # it is taken again before we go on
+                    continue
             if seen["epoch"] != self.epoch:
                 raise self.lose(seen["holder"])
             if self._held:

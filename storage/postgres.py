@@ -21,6 +21,7 @@ PAUSE_S_MIN = 0.05
 PAUSE_S_MAX = 1.0
 _CONNECTION_EXCEPTION = "08"  # the class of SQLSTATE
 _AWAY = {
+    "25P03",  # idle in transaction timeout
     "53300",  # too many connections: they end when who had them has ended
     "57P01",  # admin shutdown
     "57P02",  # crash shutdown

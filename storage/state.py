@@ -257,8 +257,12 @@ class StateEngine:
         """
         if self._marks is None:
             return await _finished(self._write(work))
-        async with asyncio.timeout(self._patience_s):
-            await self._writing.acquire()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._writing.acquire()
+        except TimeoutError:
+            why = self.outage.now or "the write before this one does not come to its end"
+            raise StateAway(why) from None
         try:
             attempt = self._marks.once(work, self._fence)
             return await self._answered(lambda: self._begin_and(attempt))

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.servers.influx import InfluxServer
 from tests.servers.postgres import PostgresServer
 
 # The same examples in every run, so that a red run is red for everybody; to look for new ones:
@@ -149,3 +151,20 @@ def private_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL of this test's own, to be killed."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture
+def private_influx(tmp_path: Path) -> Iterator[Callable[..., InfluxServer]]:
+    """Start InfluxDB servers of this test's own: ``private_influx(auth=True)``."""
+    started: list[InfluxServer] = []
+
+    def start(**options: Any) -> InfluxServer:
+        server = InfluxServer(tmp_path / f"influx-{len(started)}", **options)
+        server.start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.thaw()
+        server.stop()

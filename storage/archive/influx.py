@@ -6,7 +6,8 @@ cursor is a point that is written after the readings' bodies, and a crash betwee
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -29,6 +30,7 @@ from storage.archive import (
 )
 from storage.archive.figures import figures
 from storage.archive.influx_expiry import InfluxExpiry
+from storage.archive.influx_rows import as_buckets, as_series, quoted, where
 from storage.archive.influx_server import (
     BodyRefusedError,
     ExpiredError,
@@ -44,6 +46,7 @@ TIME_NS_MIN, TIME_NS_MAX = -(2**63) + 2, 2**63 - 2
 """What InfluxDB takes as times."""
 LINES_MAX = 10_000  # of one body: about 1 MB
 WRITE_ROWS_MAX = 100_000
+LANES = 2  # bodies on their way at a time: the server parses one while it syncs the other
 REFUSED_MAX = 256
 """More lines of one write are not refused for themselves: something is wrong with the database."""
 _CURSOR = "lifeline_cursor"
@@ -51,6 +54,7 @@ _CURSOR_EVERY_NS = 600 * NS_PER_S
 _PAGE_ROWS = 50_000
 _ENCODERS_MAX = 4
 _AWAY_S = 1.0
+CLOSE_TIMEOUT_S = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +64,7 @@ class _Write:
     """One call of ``write``: what was refused so far."""
 
     refused: list[RefusedReading] = field(default_factory=list)
-    by_server: int = 0
+    unfit: int = 0  # of them, those that were never sent
 
 
 class InfluxArchive:
@@ -68,25 +72,46 @@ class InfluxArchive:
 
     write_rows_max = WRITE_ROWS_MAX
 
-    def __init__(self, url: InfluxUrl, server: Server, consumer: str) -> None:
+    def __init__(
+        self,
+        url: InfluxUrl,
+        server: Server,
+        consumer: str,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._url = url
         self._server = server
         self._consumer = consumer
+        self._may_write = may_write
         self._consumer_tag = tag_text(consumer)
         self._writing = threading.Lock()
         self._cursor = 0
         self.ready = False
         self.lines_max = LINES_MAX
-        self._encoders: list[Encoder] = []
+        # An encoder is used by one thread; the first lane is the caller's own.
+        self._encoders: list[list[Encoder]] = [[] for _ in range(LANES)]
+        self._lanes = ThreadPoolExecutor(LANES - 1, "archive lane")
+        self._trying = threading.Lock()
         self._away: tuple[float, ArchiveError] | None = None
-        self._expiry = InfluxExpiry(self, _quoted)
+        self._expiry = InfluxExpiry(self, quoted)
 
     @classmethod
-    def open(cls, url: str, consumer: str = "lifeline", *, connect: bool = True) -> Self:
-        """Return the archive at ``url``, connected unless told otherwise; raises ``ArchiveError``."""
+    def open(
+        cls,
+        url: str,
+        consumer: str = "lifeline",
+        *,
+        connect: bool = True,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> Self:
+        """Return the archive at ``url``, connected unless told otherwise; raises ``ArchiveError``.
+
+        ``may_write`` is asked before each body: where two instances share the server, a leader of
+        before must not put its older rows over those of the present one.
+        """
         parsed = InfluxUrl.parse(url)
         warm_up()
-        archive = cls(parsed, connect_to(parsed), consumer)
+        archive = cls(parsed, connect_to(parsed), consumer, may_write)
         if connect:
             try:
                 archive.connect()
@@ -126,7 +151,7 @@ class InfluxArchive:
 
     def _read_cursor(self) -> int:
         # The greatest, not the newest: clocks step back, and the cursor does not.
-        name = _quoted(self._consumer)
+        name = quoted(self._consumer)
         found = self._server.query(f"SELECT max(seq) FROM {_CURSOR} WHERE consumer = {name}")  # noqa: S608
         return int(found[0][1] or 0) if found else 0
 
@@ -157,20 +182,40 @@ class InfluxArchive:
         self._send(line.encode(), 1)
 
     def _store(self, columns: Columns, state: _Write) -> None:
-        encoder = self._encoder(columns.channel_ids)
-        columns = self._without_impossible(columns, encoder, state)
+        columns = self._without_impossible(columns, self._encoder(0, columns.channel_ids), state)
+        if len(columns) <= self.lines_max:
+            self._store_lane(0, columns, state)
+            return
+        # By channels, so that of two readings of one key the later still comes after the other.
+        lane_of = columns.channel % LANES
+        others = [
+            self._lanes.submit(
+                self._store_lane, lane, columns.part(np.flatnonzero(lane_of == lane)), state
+            )
+            for lane in range(1, LANES)
+        ]
+        try:
+            self._store_lane(0, columns.part(np.flatnonzero(lane_of == 0)), state)
+        finally:
+            wait(others)
+        for each in others:
+            each.result()
+
+    def _store_lane(self, lane: int, columns: Columns, state: _Write) -> None:
+        encoder = self._encoder(lane, columns.channel_ids)
         begin = 0
         while begin < len(columns):
             end = min(begin + self.lines_max, len(columns))
             self._store_part(encoder, columns, begin, end, state)
             begin = end
 
-    def _encoder(self, channel_ids: tuple[str, ...]) -> Encoder:
-        for encoder in self._encoders:
+    def _encoder(self, lane: int, channel_ids: tuple[str, ...]) -> Encoder:
+        kept = self._encoders[lane]
+        for encoder in kept:
             if encoder.channel_ids is channel_ids:
                 return encoder
-        self._encoders = [Encoder(channel_ids), *self._encoders[: _ENCODERS_MAX - 1]]
-        return self._encoders[0]
+        self._encoders[lane] = [Encoder(channel_ids), *kept[: _ENCODERS_MAX - 1]]
+        return self._encoders[lane][0]
 
     def _without_impossible(self, columns: Columns, encoder: Encoder, state: _Write) -> Columns:
         """Take out what no line can say, so that it never spoils a body."""
@@ -183,6 +228,7 @@ class InfluxArchive:
         for index in np.flatnonzero(unfit).tolist():
             why = encoder.unfit.get(int(columns.channel[index]), "a time before 1677 or after 2262")
             state.refused.append(_refused(columns, index, why))
+        state.unfit = len(state.refused)
         return columns.part(np.flatnonzero(~unfit))
 
     def _store_part(
@@ -209,8 +255,7 @@ class InfluxArchive:
                 permanent=False,
             ) from error
         state.refused.append(reading)
-        state.by_server += 1
-        if state.by_server > REFUSED_MAX:
+        if len(state.refused) - state.unfit > REFUSED_MAX:
             raise ArchiveError(
                 f"{self._url!r} refuses more than {REFUSED_MAX} readings at once, such as "
                 f"{reading.channel_id}: {error}. See that the measurement {MEASUREMENT!r} is "
@@ -219,6 +264,11 @@ class InfluxArchive:
             ) from error
 
     def _send(self, body: bytes, lines: int) -> None:
+        if not self._may_write():
+            raise ArchiveError(
+                f"nothing is written to {self._url!r} while it is not sure that this instance leads",
+                permanent=False,
+            )
         try:
             self._server.write(body)
         except ExpiredError as error:
@@ -248,9 +298,9 @@ class InfluxArchive:
         while start_ns < end_ns and page > 0:
             rows = self._query(
                 f"SELECT value, quality FROM {MEASUREMENT} "  # noqa: S608  quoted
-                f"{_where(channel_id, start_ns, end_ns)} LIMIT {page}"
+                f"{where(channel_id, start_ns, end_ns)} LIMIT {page}"
             )
-            yield _as_series(rows)
+            yield as_series(rows)
             if len(rows) < page:
                 return
             start_ns = rows[-1][0] + 1
@@ -270,7 +320,7 @@ class InfluxArchive:
         try:
             found = self._query(
                 "SELECT count(value), min(value), max(value), mean(value), last(value) "  # noqa: S608
-                f"FROM {MEASUREMENT} {_where(channel_id, first, last)} "
+                f"FROM {MEASUREMENT} {where(channel_id, first, last)} "
                 f"AND quality <> {Quality.FAIL.value} AND quality <> {Quality.MISSING.value} "
                 f"AND quality < {UNUSUAL} GROUP BY time({bucket_ns}ns) fill(none)"
             )
@@ -279,12 +329,12 @@ class InfluxArchive:
                 raise
             # The server adds up, and the sum of large values is beyond a float.
             return figures(self._runs(channel_id, start_ns, end_ns), bucket_ns)
-        return _as_buckets(found)
+        return as_buckets(found)
 
     def count(self, channel_id: str | None = None) -> int:
         """Return how many keys there are. Of all channels this looks at every one there is."""
-        where = "" if channel_id is None else f" WHERE channel = {_quoted(channel_id)}"
-        found = self._query(f"SELECT count(quality) FROM {MEASUREMENT}{where}")  # noqa: S608
+        which = "" if channel_id is None else f" WHERE channel = {quoted(channel_id)}"
+        found = self._query(f"SELECT count(quality) FROM {MEASUREMENT}{which}")  # noqa: S608
         return int(found[0][1] or 0) if found else 0
 
     def maintain(self) -> bool:
@@ -335,14 +385,26 @@ class InfluxArchive:
         return 0
 
     def close(self) -> None:
-        """Let go; what is stored is durable already."""
-        with self._writing:
-            self._server.close()
+        """Let go; what is stored is durable already. It does not wait for a server that hangs."""
+        written = self._writing.acquire(timeout=CLOSE_TIMEOUT_S)
+        self._server.close()
+        self._lanes.shutdown(wait=written)
+        if written:
+            self._writing.release()
 
     def _query(self, text: str) -> list[Row]:
-        """Ask the server; while it is away, only now and then, so that nobody waits in vain."""
-        if self._away is not None and time.monotonic() < self._away[0]:
-            raise ArchiveError(str(self._away[1]), permanent=False)
+        """Ask the server; while it is away, one at a time and now and then: nobody waits in vain."""
+        away = self._away
+        if away is None:
+            return self._asked(text)
+        if time.monotonic() < away[0] or not self._trying.acquire(blocking=False):
+            raise ArchiveError(str(away[1]), permanent=False)
+        try:
+            return self._asked(text)
+        finally:
+            self._trying.release()
+
+    def _asked(self, text: str) -> list[Row]:
         try:
             found = self._server.query(text)
         except MissingDatabaseError as error:
@@ -356,36 +418,6 @@ class InfluxArchive:
 
     def _missing(self, error: MissingDatabaseError) -> ArchiveError:
         return ArchiveError(f"the database {self._url!r} is not there: {error}", permanent=False)
-
-
-def _quoted(text: str) -> str:
-    text = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
-    return f"'{text}'"
-
-
-def _where(channel_id: str, start_ns: int, end_ns: int) -> str:
-    # The last time there is has no later one to stand behind it.
-    return f"WHERE channel = {_quoted(channel_id)} AND time >= {start_ns} AND time <= {end_ns - 1}"
-
-
-def _as_series(rows: Sequence[Row]) -> Series:
-    """Return rows of (time, value, code); those of a write under way are left out."""
-    columns = list(zip(*rows, strict=True)) or [(), (), ()]
-    time_ns = np.array(columns[0], np.int64)
-    value = np.array(columns[1], np.float64)  # None becomes NaN
-    code = np.nan_to_num(np.array(columns[2], np.float64)).astype(np.int64)
-    quality = (code % UNUSUAL).astype(np.uint8)
-    without = (code < UNUSUAL) == (quality == Quality.MISSING)
-    value[without] = np.nan
-    whole = (code > 0) & (without | ~np.isnan(value))
-    return Series(time_ns[whole], value[whole], quality[whole])
-
-
-def _as_buckets(rows: Sequence[Row]) -> Buckets:
-    columns = list(zip(*rows, strict=True)) or [()] * 6
-    start, count, low, high, mean, last = columns
-    floats = [np.array(column, np.float64) for column in (low, high, mean, last)]
-    return Buckets(np.array(start, np.int64), np.array(count, np.int64), *floats)
 
 
 def _refused(columns: Columns, index: int, reason: str) -> RefusedReading:

@@ -36,6 +36,13 @@ class Instance(Service):
             return ""
         return next((c["detail"] for c in checks if c["name"] == "leadership"), "")
 
+    def metrics(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
+                return answer.read().decode()
+        except OSError:
+            return ""
+
     def stands_by(self):
         assert self.is_alive(), self.last_words()
         return self.detail().startswith("standby of")
@@ -76,11 +83,12 @@ class Pair:
         return self.leader()
 
     def wait_for_both(self):
-        """Wait until one leads and the other stands by."""
+        """Wait until one leads and the others stand by; return it, and one of those."""
         leader = self.wait_for_leader()
-        other = next(each for each in self.instances if each is not leader)
-        wait_until(other.stands_by, other.last_words)
-        return leader, other
+        others = [each for each in self.instances if each is not leader]
+        for other in others:
+            wait_until(other.stands_by, other.last_words)
+        return leader, others[0]
 
     def ask(self, path, **query):
         found = (instance.ask(path, **query) for instance in self.instances)

@@ -236,10 +236,11 @@ def has_taken_all(service, load):
 
 async def what_is_left(data):
     journal = partial(SegmentJournal.open, data / "journal")
-    return await what_is_left_in(f"sqlite:///{data / 'state.db'}", journal, data / "archive")
+    archive = partial(read_archive, data / "archive")
+    return await what_is_left_in(f"sqlite:///{data / 'state.db'}", journal, archive)
 
 
-async def what_is_left_in(state_url, open_journal, archive):
+async def what_is_left_in(state_url, open_journal, read):
     state = await StateEngine.open(state_url)
     store = AlarmStore(state)
     transitions = []
@@ -249,7 +250,7 @@ async def what_is_left_in(state_url, open_journal, archive):
     inbox = Counter({item.gateway: item.count for item in (await store.unregistered()).items})
     accounts = Counter(await store.accounts())
     await state.close()
-    archived = read_archive(archive)
+    archived = read()
     journal = await open_journal()
     first_seq = journal.first_seq
     spans = journal.read_span(first_seq - 1, journal.last_seq)
@@ -270,6 +271,13 @@ async def what_is_left_in(state_url, open_journal, archive):
 def read_archive(folder):
     archive = DuckArchive.open(folder)
     known = [row[0] for row in archive._connection.execute("SELECT id FROM channels").fetchall()]
+    try:
+        return read_channels(archive, known)
+    finally:
+        archive.close()
+
+
+def read_channels(archive, known):
     archived = {}
     for channel in known:
         series = archive.read(channel, *EVER, 10_000_000)
@@ -280,7 +288,6 @@ def read_archive(folder):
             for time_ns, value, quality in zip(*(c.tolist() for c in columns), strict=True)
         }
         assert archive.count(channel) == len(series)
-    archive.close()
     return archived
 
 

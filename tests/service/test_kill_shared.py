@@ -28,6 +28,7 @@ from tests.service.test_kill import (
     begin_ns,
     check,
     has_taken_all,
+    read_archive,
     what_is_left_in,
 )
 
@@ -94,7 +95,8 @@ def test_leaders_and_servers_killed_under_load_lose_nothing_and_say_nothing_twic
     publisher.wait_until_taken()
     leader = finish(pair, operator, load)
     journal = partial(PostgresJournal.open, url)
-    left = asyncio.run(what_is_left_in(url, journal, leader.data / "archive"))
+    read = partial(read_archive, leader.data / "archive")
+    left = asyncio.run(what_is_left_in(url, journal, read))
     check(left, pair, operator, load, expected)
 
 

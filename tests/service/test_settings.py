@@ -204,3 +204,13 @@ def test_a_secret_file_that_is_of_no_use_is_said(monkeypatch, tmp_path, text):
     [given] = load_settings().webhooks
     with pytest.raises(ValueError, match="secrets"):
         given.endpoint()
+
+
+def test_a_journal_in_postgresql_has_no_folder_here(monkeypatch, tmp_path):
+    """Or the watch over the disks looks at a folder that nobody makes, and nothing starts."""
+    monkeypatch.setenv("LIFELINE_DATA_DIR", str(tmp_path))
+    assert load_settings().folders()["journal"] == tmp_path / "journal"
+    url = "postgresql://lifeline:secret@db/lifeline"
+    monkeypatch.setenv("LIFELINE_STATE_URL", url)
+    monkeypatch.setenv("LIFELINE_JOURNAL_URL", url)
+    assert set(load_settings().folders()) == {"snapshots", "archive"}

@@ -87,3 +87,23 @@ async def test_a_reader_in_another_thread_waits_for_the_server(private_postgres)
     await asyncio.to_thread(private_postgres.start)
     assert [tuple(row) for row in await asyncio.wait_for(reading, 30)] == [(0,)]
     await engine.close()
+
+
+async def test_who_is_in_a_hurry_is_told_that_a_write_before_does_not_end(new_url):
+    """As behind the writes of a leader that is not sure of its lead: an answer, and no traceback."""
+    engine = await StateEngine.open(new_url())
+    if engine._marks is None:
+        pytest.skip("only a server is away")
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_connection):
+        begun.set()
+        await go.wait()
+
+    writing = asyncio.create_task(engine.write(slow))
+    await begun.wait()
+    with pytest.raises(StateAway, match="does not come to its end"):
+        await AuditLog(engine.hurried(0.0)).record_audit("who", "does", "what", 1, "")
+    go.set()
+    await writing
+    await engine.close()

@@ -21,19 +21,3 @@ def front(influx, tmp_path_factory):
     nginx.start()
     yield nginx
     nginx.stop()
-
-
-@pytest.fixture
-def private_influx(tmp_path):
-    """Start servers of this test's own: ``private_influx(auth=True)``."""
-    started = []
-
-    def start(**options):
-        server = InfluxServer(tmp_path / f"influx-{len(started)}", **options)
-        server.start()
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.stop()

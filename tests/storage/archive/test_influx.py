@@ -1,10 +1,14 @@
 """The archive on InfluxDB where things go wrong: nothing is lost, and every text says what to do."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from domain.readings import Readings
-from storage.archive import ArchiveError, influx_server
+from storage.archive import ArchiveError, influx, influx_server
 from storage.archive.influx import InfluxArchive
 from storage.archive.influx_url import InfluxUrl
 from tests.storage.archive.scripted import Scripted
@@ -235,3 +239,79 @@ def test_a_url_says_everything_and_shows_no_secret():
     assert (url.address, url.version) == ("https://host:1234", 2)
     assert SECRET not in repr(url)
     assert InfluxUrl.parse("influxdb://u:p%40@h/db").secret == "p@"
+
+
+def test_of_two_readings_of_one_key_in_one_large_write_the_later_wins(private_influx):
+    """Though several bodies of it are on their way at a time."""
+    archive = InfluxArchive.open(private_influx().url("city"))
+    archive.lines_max = 500
+    ids = tuple(f"c{number}" for number in range(7))
+    archive.write(1, [readings(5_000, ids, value=value) for value in (1.0, 2.0, 3.0)])
+    assert archive.count() == 5_000
+    for channel in ids:
+        assert set(archive.read(channel, 0, 10_000, 10_000).value.tolist()) == {3.0}
+    archive.close()
+
+
+def test_where_one_of_several_bodies_fails_the_cursor_stays(archive, scripted):
+    archive.lines_max = 10
+    scripted.script.extend([(204, b"", {}), (503, b"busy", {})])
+    with pytest.raises(ArchiveError, match="503"):
+        archive.write(5, [readings(100)])
+    assert archive.cursor == 0
+    archive.write(5, [readings(100)])
+    assert archive.cursor == 5
+
+
+def test_who_may_not_lead_writes_nothing(scripted):
+    """A leader of before that wakes up would put its older rows over those of the present one."""
+    leads = [True]
+    url = f"influxdb://127.0.0.1:{scripted.port}/city"
+    archive = InfluxArchive.open(url, may_write=lambda: leads[0])
+    archive.write(1, [readings(3)])
+    said = len(scripted.bodies)
+    leads[0] = False
+    with pytest.raises(ArchiveError, match="leads"):
+        archive.write(2, [readings(3, first_ns=3)])
+    assert (len(scripted.bodies), archive.cursor) == (said, 1)
+    leads[0] = True
+    archive.write(2, [readings(3, first_ns=3)])
+    assert archive.cursor == 2
+    archive.close()
+
+
+class Hanging:
+    """A server that says that it is away at first, and then nothing, until it is let go."""
+
+    def __init__(self):
+        self.asked = []
+        self.go = threading.Event()
+
+    def query(self, text):
+        self.asked.append(text)
+        if len(self.asked) > 1:
+            assert self.go.wait(30)
+        raise ArchiveError("away", permanent=False)
+
+    def close(self):
+        pass
+
+
+def test_while_a_server_hangs_one_asker_waits_for_it_and_no_more(monkeypatch):
+    """Or a wall of charts takes every thread of the interface, and alarms cannot be asked for."""
+    monkeypatch.setattr(influx, "_AWAY_S", 0.0)
+    server = Hanging()
+    archive = InfluxArchive(InfluxUrl.parse("influxdb://127.0.0.1:1/city"), server, "x")
+    with pytest.raises(ArchiveError):
+        archive.count()
+    with ThreadPoolExecutor(1) as other:
+        waiting = other.submit(archive.count)
+        while len(server.asked) < 2:
+            time.sleep(0.001)
+        for _ in range(50):
+            with pytest.raises(ArchiveError, match="away"):
+                archive.count()
+        assert len(server.asked) == 2
+        server.go.set()
+        assert isinstance(waiting.exception(), ArchiveError)
+    archive.close()
