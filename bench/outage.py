@@ -198,10 +198,11 @@ def _measure(bed: Bed, server: InfluxServer, how: str, seconds: int) -> Outage:
         sent = run.finish()
     finally:
         run.stop()
+    phases = run.phases()
+    _say("\n".join(f"  {each}" for each in phases))
     _say("  comparing")
     counted = compare_counts(server, run, sent)
     compared = compare_values(server, run, sent)
-    phases = run.phases()
     return Outage(
         how=how,
         seconds_away=round(away_s, 1),

@@ -33,7 +33,6 @@ from tests.service.load import (
 from tests.service.test_kill import (
     begin_ns,
     check,
-    check_archive,
     check_commands,
     check_transitions,
     read_channels,
@@ -311,7 +310,10 @@ def test_a_broker_killed_under_load_takes_nothing_back(deploy, catalogue, run):
     check_commands(left, operator)
     assert without_duplicates(left.accounts) == expected.accounts
     if len(once) == len(load.messages):
-        check_archive(left, load, judge_undisturbed(catalogue, load))
+        # What is derived may differ: what comes again after a kill comes in another order.
+        for channel, readings in load.readings.items():
+            found = {time_ns: value for time_ns, (value, _) in left.archived[channel].items()}
+            assert found == readings, channel
     again = len(left.frames) - len(once)
     lost = len(load.messages) - len(once)
     sys.stdout.write(
