@@ -140,11 +140,11 @@ class Door:
 
     async def close(self) -> None:
         """Answer who has asked, and no one else."""
+        self._server.should_exit = True  # also where the task was cancelled: its thread goes on
         if self._task is not None and not self._task.done():
             loop, app = self._loop, self.front.app
             if loop is not None and app is not None:  # streams never end by themselves
                 loop.call_soon_threadsafe(end_streams, app)
-            self._server.should_exit = True
             await self._supervisor.finish("http", STOP_TIMEOUT_S + 1)
 
 
