@@ -40,7 +40,7 @@ def measure_waveform() -> Waveform:
     value = np.random.default_rng(1).normal(0, 0.1, len(slot))
     for second in range(SECONDS):
         own = _FIRST_NS + second * NS_PER_S + np.arange(RATE_HZ) * (NS_PER_S // RATE_HZ)
-        inputs = Inputs(slot, none, np.tile(own, CHANNELS), value, none)
+        inputs = Inputs(slot, none, np.tile(own, CHANNELS), value, none, none.astype(np.int64))
         for kind, bank in banks.items():
             began_ns = time.process_time_ns()
             bank.advance(inputs)

@@ -24,7 +24,14 @@ def advance(one, seconds, values, restarted=()):
     zeros = np.zeros(len(values))
     time_ns = START // (60 * S) * (60 * S) + np.round(np.asarray(seconds) * S).astype(np.int64)
     return one.advance(
-        Inputs(zeros.astype(np.int32), zeros.astype(np.uint8), time_ns, np.asarray(values), flags)
+        Inputs(
+            zeros.astype(np.int32),
+            zeros.astype(np.uint8),
+            time_ns,
+            np.asarray(values),
+            flags,
+            time_ns * 0,
+        )
     )
 
 

@@ -25,6 +25,7 @@ def advance(one, rows, restarted=()):
             START + np.round(second * S).astype(np.int64),
             value.astype(np.float64),
             flags,
+            np.zeros(len(rows), np.int64),
         )
     )
     return dict(zip(((out.time_ns - START) / S).tolist(), out.value.tolist(), strict=True))
