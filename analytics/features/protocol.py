@@ -70,17 +70,17 @@ class FeatureKind(Protocol):
         ...
 
     @property
-    def PARAMETERS(self) -> tuple[Parameter, ...]:  # noqa: N802
+    def PARAMETERS(self) -> tuple[Parameter, ...]:  # noqa: N802  a module's constant
         """What may be set."""
         ...
 
     @property
-    def RECORD(self) -> np.dtype[Any]:  # noqa: N802
+    def RECORD(self) -> np.dtype[Any]:  # noqa: N802  a module's constant
         """The fields of a channel's state; ``first`` and ``cells`` say where its cells are."""
         ...
 
     @property
-    def CELL(self) -> np.dtype[Any]:  # noqa: N802
+    def CELL(self) -> np.dtype[Any]:  # noqa: N802  a module's constant
         """The fields of a cell."""
         ...
 
