@@ -21,9 +21,10 @@ from asyncpg import (
 
 from domain.journal import Record, Rows
 from storage.journal import codec
+from storage.journal.appending import Appending
 from storage.journal.errors import JournalError, ahead
 from storage.journal.postgres_blocks import SCHEMA, Block, BlockTables
-from storage.journal.postgres_writer import Pending, PostgresWriter
+from storage.journal.postgres_writer import PostgresWriter
 from storage.journal.segment_journal import MIB, JournalStats
 from storage.journal.tail import Tail
 from storage.journal.writer import NS_PER_S, Bounds
@@ -70,7 +71,7 @@ class PostgresJournal:
         self._tail = tail
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._grown = asyncio.Event()
+        self._appending = Appending()
         self._writer = PostgresWriter(
             self._dsn,
             tables=tables,
@@ -159,7 +160,7 @@ class PostgresJournal:
         """Begin to write, with the lead taken: what the leader before wrote is learnt first."""
         await self.refresh()
         self._writing = await self._thread.run(self._begin_to_write())
-        self._wake_readers()
+        self._appending.wake_readers()
 
     async def _begin_to_write(self) -> asyncio.Task[None]:
         self._writer.cursors = await self._patiently(self._tables.cursors)
@@ -190,38 +191,14 @@ class PostgresJournal:
         encoded = codec.encode(records)
         if not encoded:
             return self.last_seq
-        loop = asyncio.get_running_loop()
-        appended: asyncio.Future[int] = loop.create_future()
-
-        def done(last_seq: int, error: JournalError | None) -> None:
-            with suppress(RuntimeError):  # the caller's loop has ended
-                loop.call_soon_threadsafe(self._appended, appended, last_seq, error)
-
-        self._writer.submit(Pending(encoded, done))
-        return await appended
-
-    def _appended(
-        self, appended: asyncio.Future[int], last_seq: int, error: JournalError | None
-    ) -> None:
-        if error is None:
-            self._wake_readers()
-        if appended.done():
-            return
-        if error is None:
-            appended.set_result(last_seq)
-        else:
-            appended.set_exception(error)
-
-    def _wake_readers(self) -> None:
-        self._grown.set()
-        self._grown = asyncio.Event()
+        return await self._appending.append(self._writer.submit, encoded)
 
     async def read(self, after_seq: int) -> AsyncIterator[Rows]:
         """Follow the journal after ``after_seq`` until it is closed; see ``SegmentJournal.read``."""
         if after_seq > self.last_seq:
             raise ahead(after_seq, self.last_seq)
         while not self._closed:
-            grown = self._grown
+            grown = self._appending.grown
             if after_seq >= self.last_seq:
                 await grown.wait()
                 continue
@@ -294,7 +271,7 @@ class PostgresJournal:
         with suppress(RuntimeError):
             await self._thread.run(self._finish())
         self._closed = True
-        self._wake_readers()
+        self._appending.wake_readers()
         for let_go in self._owned:
             await asyncio.to_thread(let_go)
 

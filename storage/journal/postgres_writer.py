@@ -10,14 +10,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 from asyncpg import InterfaceError, LockNotAvailableError, PostgresError, UniqueViolationError
 
 from domain.journal import Rows
-from storage.journal.codec import Encoded
+from storage.journal.appending import Pending
 from storage.journal.errors import JournalError
 from storage.journal.postgres_blocks import Block, BlockTables, Fenced, checksum_of
 from storage.journal.tail import Tail
@@ -32,14 +31,6 @@ WRITE_TIMEOUT_S = 10.0
 CURSORS_EACH_S = 1.0
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Pending:
-    """An append that waits; ``done`` is called in the journal's thread: last row, or the error."""
-
-    encoded: list[Encoded]
-    done: Callable[[int, JournalError | None], None]
 
 
 class PostgresWriter:

@@ -11,13 +11,14 @@ from typing import Protocol, Self
 
 from domain.journal import Record, Rows
 from storage.journal import codec
+from storage.journal.appending import Appending
 from storage.journal.cursors import Cursors
 from storage.journal.disk import Disk
 from storage.journal.errors import JournalError, ahead
 from storage.journal.recovery import recover
 from storage.journal.segments import Position, Segments
 from storage.journal.tail import Tail
-from storage.journal.writer import NS_PER_S, Bounds, Pending, Writer
+from storage.journal.writer import NS_PER_S, Bounds, Writer
 
 MIB = 1024 * 1024
 
@@ -91,7 +92,7 @@ class SegmentJournal:
         self._clock: Callable[[], int] = time.time_ns
         self._writer: Writer
         self._loop = asyncio.get_running_loop()
-        self._grown = asyncio.Event()
+        self._appending = Appending()
         self._closed = False
 
     @classmethod
@@ -156,29 +157,7 @@ class SegmentJournal:
         encoded = codec.encode(records)
         if not encoded:
             return self.last_seq
-        appended: asyncio.Future[int] = self._loop.create_future()
-
-        def done(last_seq: int, error: JournalError | None) -> None:
-            self._loop.call_soon_threadsafe(self._appended, appended, last_seq, error)
-
-        self._writer.submit(Pending(encoded, done))
-        return await appended
-
-    def _appended(
-        self, appended: asyncio.Future[int], last_seq: int, error: JournalError | None
-    ) -> None:
-        if error is None:
-            self._wake_readers()
-        if appended.done():
-            return
-        if error is None:
-            appended.set_result(last_seq)
-        else:
-            appended.set_exception(error)
-
-    def _wake_readers(self) -> None:
-        self._grown.set()
-        self._grown = asyncio.Event()
+        return await self._appending.append(self._writer.submit, encoded)
 
     async def read(self, after_seq: int) -> AsyncIterator[Rows]:
         """Follow the journal after ``after_seq`` until it is closed.
@@ -190,7 +169,7 @@ class SegmentJournal:
         if after_seq > self.last_seq:
             raise ahead(after_seq, self.last_seq)
         while not self._closed:
-            grown = self._grown
+            grown = self._appending.grown
             if after_seq >= self.last_seq:
                 await grown.wait()
                 continue
@@ -256,7 +235,7 @@ class SegmentJournal:
             return
         self._closed = True
         await asyncio.to_thread(self._writer.close)
-        self._wake_readers()
+        self._appending.wake_readers()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -21,7 +21,7 @@ import structlog
 
 from domain.journal import Rows
 from storage.journal import blocks
-from storage.journal.codec import Encoded
+from storage.journal.appending import Pending
 from storage.journal.cursors import Cursors
 from storage.journal.disk import Disk
 from storage.journal.errors import JournalError
@@ -44,19 +44,6 @@ class Bounds:
     retain_bytes: int
     retain_age_s: float
     retain_each_s: float
-
-
-@dataclass(slots=True)
-class Pending:
-    """An append that waits. ``done`` is called by the writer thread: last row, or the error."""
-
-    encoded: list[Encoded]
-    done: Callable[[int, JournalError | None], None]
-
-    @property
-    def bytes(self) -> int:
-        """How much it is to write."""
-        return sum(len(block.payload) for block in self.encoded)
 
 
 class Writer:
