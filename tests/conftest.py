@@ -1,5 +1,6 @@
 """Real parts for the tests: mosquitto on a free port of the loopback."""
 
+import logging
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.servers.influx import InfluxServer
@@ -31,6 +33,17 @@ BROKER_OPTIONS = {
     "max_queued_bytes": "1073741824",
     "max_inflight_messages": "65535",
 }
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Forget what a command run in this process set up for its logs: the next test may read them."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def free_port() -> int:
