@@ -60,6 +60,6 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml tools/setup.sh
 	@touch $@ $(VENV)/.run
 
 packages:
-	@tools/packages.sh mosquitto mosquitto-clients chromium influxdb nginx postgresql openssl
+	@tools/packages.sh mosquitto mosquitto-clients chromium influxdb nginx postgresql openssl prometheus
 
 .PHONY: help run test check real crash outage scoreboard bench soak reference lock clean packages

@@ -6,14 +6,12 @@ the metrics waits for nothing; the rest is read when the metrics are.
 
 import asyncio
 import ctypes
-import shutil
 import time
 import tomllib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -90,7 +88,7 @@ class Watch:
 
 
 class SelfCollector(Collector):
-    """The metrics of the service as a process: checks, disk, clock, threads, snapshot, books."""
+    """The metrics of the service as a process: checks, clock, threads, snapshot, books."""
 
     def __init__(
         self,
@@ -127,7 +125,6 @@ class SelfCollector(Collector):
         )
         maximum = self._settings.journal_bytes_max
         yield _gauge("journal_bytes_max", "The size that the journal is kept to.", maximum)
-        yield from _disk(self._settings.data_dir)
         yield from _clock()
 
     def _states(self) -> dict[str, int]:
@@ -164,15 +161,6 @@ def _clock() -> Iterable[Metric]:
     synchronised = clock_synchronised()
     if synchronised is not None:
         yield _gauge("clock_synchronised", "1 while the clock is kept right.", synchronised)
-
-
-def _disk(folder: Path) -> Iterable[Metric]:
-    try:
-        usage = shutil.disk_usage(folder)
-    except OSError:
-        return
-    yield _gauge("data_disk_bytes", "Size of the disk of data_dir.", usage.total)
-    yield _gauge("data_disk_free_bytes", "What is free on it, for this user.", usage.free)
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

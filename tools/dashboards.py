@@ -85,7 +85,7 @@ SERVICE = (
         {
             "journal": f"lifeline_journal_bytes{HERE}",
             "its bound": f"lifeline_journal_bytes_max{HERE}",
-            "free on the disk": f"lifeline_data_disk_free_bytes{HERE}",
+            "free at {{path}}": f"lifeline_disk_free_bytes{HERE}",
         },
         "bytes",
     ),

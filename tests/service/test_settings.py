@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings, SettingsError, load_settings
+from tests.servers.receiver import SECRET as SIGNING
 
 
 @pytest.fixture(autouse=True)
@@ -141,9 +142,6 @@ def test_a_name_that_is_no_setting_is_an_error_in_the_file(file):
     file('http_listne = "127.0.0.1:1"\n')
     with pytest.raises(SettingsError, match=r"http_listne: there is no such setting.*http_listen"):
         load_settings()
-
-
-SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def test_webhooks_stand_in_tables_of_the_file(file, tmp_path):

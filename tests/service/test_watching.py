@@ -79,7 +79,7 @@ async def test_a_state_database_that_is_away_leaves_the_outbox_as_it_was_known()
     assert watch.waiting == {"log": 4}
 
 
-def test_version_gateways_disk_clock_and_snapshot_are_shown():
+def test_version_gateways_clock_and_snapshot_are_shown():
     text = shown(Watch(Health(), dict))
     assert 'lifeline_build_info{version="' in text
     assert 'lifeline_gateways{state="online"} 1.0' in text
@@ -87,16 +87,6 @@ def test_version_gateways_disk_clock_and_snapshot_are_shown():
     assert 'lifeline_gateways{state="unknown"} 1.0' in text
     assert "lifeline_snapshot_age_seconds 7.0" in text
     assert "lifeline_judging_seconds_total 2.5" in text
-    assert "lifeline_data_disk_free_bytes " in text
-
-
-def test_a_disk_that_cannot_be_asked_is_not_shown(tmp_path):
-    settings = Settings(data_dir=tmp_path / "nowhere")
-    collector = SelfCollector(
-        settings, Watch(Health(), dict), ledger=Counter, gateways=dict,
-        snapshot_age_s=float, judged_s=float,
-    )  # fmt: skip
-    assert not any("disk" in metric.name for metric in collector.collect())
 
 
 def test_the_kernel_says_whether_its_clock_is_kept_right():

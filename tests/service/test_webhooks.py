@@ -9,10 +9,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.conftest import free_port
-from tests.servers.receiver import Receiver
+from tests.servers.receiver import SECRET, Receiver
 from tests.service.running import AUTHORIZED, Service, wait_for
-
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def hooks(**urls):

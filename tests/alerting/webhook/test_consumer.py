@@ -12,10 +12,10 @@ from alerting.webhook.body import BodyWriter
 from alerting.webhook.consumer import OUTAGE_S, ROWS_MAX
 from domain.alarm import Notice, Transition, TransitionKind
 from domain.grade import Condition, Grade
+from tests.servers.receiver import SECRET
 from tests.storage.worlds import alarm
 
 S = 10**9
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HOOK = Endpoint("city", "https://city.example/hooks/x", (SECRET,))
 WRITER = BodyWriter(lambda one: {"id": one.id, "grade": one.grade.word}, "https://lifeline.example")
 

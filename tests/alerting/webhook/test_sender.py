@@ -10,9 +10,9 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from alerting.webhook import Endpoint, Failure, Sender, Trouble, check_secret
+from tests.servers.receiver import SECRET as OLD
 from tests.servers.receiver import Receiver
 
-OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEW = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
 
 
