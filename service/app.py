@@ -27,7 +27,7 @@ from service.opening import StartError, Stores, open_stores
 from service.retention import Retention
 from service.settings import Settings
 from service.standby import Standing, confirmed, take_the_lead
-from service.supervise import Supervisor
+from service.supervise import Supervisor, leave_within
 from service.surface import LOG_CONSUMER, Parts, make_app, make_health
 from service.watching import TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
@@ -76,6 +76,7 @@ async def serve(settings: Settings) -> None:
             supervisor,
             own_archive=not settings.archive_is_shared,
         ):
+            leave_within()
             await supervisor.wait()
             return
         await _run(settings, stores, standing, door, supervisor, stack)
@@ -278,6 +279,7 @@ async def _stop(supervisor: Supervisor, door: Door, stores: Stores, judgement: J
         log.warning("not led to its end: the journal has what is not committed")
     await supervisor.cancel()
     log.info("stopped")
+    leave_within()
 
 
 async def _finish(supervisor: Supervisor, judgement: Judgement) -> None:

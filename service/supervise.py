@@ -5,6 +5,7 @@ is worse than one that is started again (by systemd or compose) and recovers.
 """
 
 import asyncio
+import faulthandler
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -13,7 +14,18 @@ import structlog
 
 T = TypeVar("T")
 
+EXIT_TIMEOUT_S = 45.0
+
 log = structlog.get_logger(__name__)
+
+
+def leave_within(timeout_s: float = EXIT_TIMEOUT_S) -> None:
+    """End this process by then, even where a thread hangs: its stack goes to standard error.
+
+    For when everything is kept that was to be kept. A service that is told to stop and lingers holds
+    its port, its lock and its place in the lead.
+    """
+    faulthandler.dump_traceback_later(timeout_s, exit=True)
 
 
 class Supervisor:

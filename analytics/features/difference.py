@@ -10,22 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.features.protocol import Parameter
+from analytics.features.protocol import AGE_S_MAX, Parameter, age_ns_max
 from compiled import njit
 from domain.catalogue import Channel
 
 INPUTS = 2
 PARAMETERS = (
     Parameter("scale", "multiplies the second input", default=1.0),
-    Parameter(
-        "age_s_max",
-        "how much older than the first input the second may be; "
-        "left out: two of its sample intervals and a minute",
-        "s",
-        low=0.0,
-        high=3.2e8,
-        optional=True,
-    ),
+    AGE_S_MAX,
 )
 CELL = np.dtype([("unused", "u1")])
 RECORD = np.dtype(
@@ -45,10 +37,10 @@ def configure(
     parameters: Mapping[str, Any], inputs: Sequence[Channel]
 ) -> tuple[dict[str, Any], npt.NDArray[Any]]:
     """Return scale and greatest age, and no cells."""
-    age_s_max = parameters["age_s_max"]
-    if age_s_max is None:
-        age_s_max = 2.0 * inputs[1].sample_interval_s + 60.0
-    return {"scale": parameters["scale"], "age_ns_max": round(age_s_max * 1e9)}, np.zeros(0, CELL)
+    return {
+        "scale": parameters["scale"],
+        "age_ns_max": age_ns_max(parameters, inputs[1]),
+    }, np.zeros(0, CELL)
 
 
 def refuse(parameters: Mapping[str, Any]) -> list[str]:  # noqa: ARG001  the protocol's

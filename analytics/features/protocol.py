@@ -58,6 +58,23 @@ class Parameter:
         return None
 
 
+AGE_S_MAX = Parameter(
+    "age_s_max",
+    "how much older than the first input the second may be; "
+    "left out: two of its sample intervals and a minute",
+    "s",
+    low=0.0,
+    high=3.2e8,
+    optional=True,
+)  # of the features of two channels
+
+
+def age_ns_max(parameters: Mapping[str, Any], second: Channel) -> int:
+    """Return how old the ``second`` input may be, in ns, by ``AGE_S_MAX``."""
+    age_s_max = parameters[AGE_S_MAX.name]
+    return round((2.0 * second.sample_interval_s + 60.0 if age_s_max is None else age_s_max) * 1e9)
+
+
 Advance = Callable[..., int]
 
 

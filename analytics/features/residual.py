@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.features.protocol import Parameter
+from analytics.features.protocol import AGE_S_MAX, Parameter, age_ns_max
 from compiled import njit
 from domain.catalogue import Channel
 
@@ -33,15 +33,7 @@ PARAMETERS = (
     ),
     Parameter("slope", "of the response on the second input; left out: learnt", optional=True),
     Parameter("offset", "response where the second input is 0; left out: learnt", optional=True),
-    Parameter(
-        "age_s_max",
-        "how much older than the first input the second may be; "
-        "left out: two of its sample intervals and a minute",
-        "s",
-        low=0.0,
-        high=3.2e8,
-        optional=True,
-    ),
+    AGE_S_MAX,
 )
 PAIRS_MIN = 3.0
 LEARNT_MAX = 1e100  # beyond any instrument; its square still is a number
@@ -76,15 +68,12 @@ def configure(
     parameters: Mapping[str, Any], inputs: Sequence[Channel]
 ) -> tuple[dict[str, Any], npt.NDArray[Any]]:
     """Return lag, coefficients and spans, and no cells."""
-    age_s_max = parameters["age_s_max"]
-    if age_s_max is None:
-        age_s_max = 2.0 * inputs[1].sample_interval_s + 60.0
     slope, offset = parameters["slope"], parameters["offset"]
     return {
         "lag_ns": parameters["lag_s"] * 1e9,
         "warm_ns": min(round(3.0 * parameters["lag_s"] * 1e9), 2**62),
         "learn_ns": min(round(parameters["learn_s"] * 1e9), 2**62),
-        "age_ns_max": round(age_s_max * 1e9),
+        "age_ns_max": age_ns_max(parameters, inputs[1]),
         "slope_given": slope is not None,
         "learnt": slope is not None and offset is not None,
         "slope": slope or 0.0,

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from service.settings import ROOT
 from service.supervise import Supervisor
 
 
@@ -109,3 +112,22 @@ async def test_the_error_of_work_is_its_callers():
 
     with pytest.raises(ValueError, match="no"):
         await Supervisor().unless_stopped(wrong())
+
+
+def test_a_process_with_a_thread_that_hangs_ends_and_says_where():
+    program = (
+        "import threading\n"
+        "from service.supervise import leave_within\n"
+        "threading.Thread(target=threading.Event().wait, name='hangs').start()\n"
+        "leave_within(0.1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1
+    assert "in wait" in done.stderr
