@@ -85,7 +85,11 @@ def test_events_come_through_as_they_happen(front, running, broker):
     with events(front) as told:
         assert next(told)[0] == "hello"
         sender.reading("gw-bridge", "D1", 155.5)
-        transition = next(data for event, data in told if event == "transition")
+        transition = next(
+            data
+            for event, data in told
+            if event == "transition" and data["alarm"]["channel"] == "bridge/test/deflection"
+        )
     sender.close()
     assert transition["kind"] == "raised"
     assert running.items("/alarms") == front.items("/alarms")

@@ -23,11 +23,11 @@ PROMETHEUS = DEPLOY / "prometheus" / "prometheus.yml"
 def shown(running, broker):
     """Return the samples that a service with some traffic shows: name to sets of labels."""
     sender = Sender(broker.port, "shown-sender")
-    sender.reading("gw-bridge", "D1", 155.5)
+    sender.reading("gw-bridge", "V1", 155.5)
     sender.send("lifeline/v1/north/gw-bridge/data/json", b"{")
     for _ in range(2):
         sender.send("lifeline/v1/north/gw-flood/data/json", b"{}")
-    running.wait_for_alarm("bridge/test/deflection")
+    running.wait_for_alarm("bridge/test/victim")
     sender.close()
 
     def fetched():

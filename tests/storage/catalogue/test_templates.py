@@ -8,6 +8,7 @@ KINDS = {"bridge", "tunnel", "gas", "drainage", "underpass", "lift"}
 SAMPLES = {
     "design": 20, "travel": 80, "control": 20, "baseline": 1.2, "crown": 0.6, "ground": 3.5,
     "nominal": 300, "rated": 2.5, "warning": 3.5, "guarantee": 4.5, "lowest": 11.5,
+    "built": 3000, "highest_start": 2.4,
 }  # fmt: skip
 
 
