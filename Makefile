@@ -15,7 +15,7 @@ help: ## this list
 run: $(VENV)/.run ## the demonstration city: broker, service, simulators and a live table of alarms
 	@exec $(BIN)/lifeline demo
 
-test: $(VENV)/.dev packages ## every test, with the real servers: mosquitto, InfluxDB, PostgreSQL, nginx, Chromium
+test: $(VENV)/.dev packages ## every test, with the real servers: mosquitto, InfluxDB, PostgreSQL, nginx, Prometheus, Chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## lint, format and types
