@@ -5,13 +5,15 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +77,29 @@ class Bed:
     """A broker and the service that listens to it."""
 
     def __init__(
-        self, broker: Child, service: Child, mqtt_port: int, http_port: int, folder: Path
+        self,
+        broker: Child,
+        start: Callable[[], Child],
+        mqtt_port: int,
+        http_port: int,
+        folder: Path,
     ) -> None:
         self.folder = folder
         self.broker = broker
-        self.service = service
+        self._start = start
+        self.service = start()
         self.mqtt_port = mqtt_port
         self.http_port = http_port
+
+    def kill_service(self) -> None:
+        """End the service as ``kill -9`` does."""
+        os.kill(self.service.pid, signal.SIGKILL)
+        self.service.wait(20)
+
+    def start_service(self) -> None:
+        """Start it again, and return when it judges."""
+        self.service = self._start()
+        _until_ready(self)
 
     def get(self, path: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
@@ -92,10 +110,11 @@ class Bed:
             connection.close()
 
     def books(self) -> dict[str, int]:
-        """Return what is counted over all gateways: frames received, readings by fate."""
+        """Return what is counted over all gateways: frames, duplicates of them, readings by fate."""
         books: dict[str, int] = {}
         for book in self.items("/api/v1/accounting"):
             books["frames"] = books.get("frames", 0) + book["frames"]["received"]
+            books["duplicates"] = books.get("duplicates", 0) + book["frames"]["duplicate"]
             for fate, count in book["readings"].items():
                 if isinstance(count, int):
                     books[fate] = books.get(fate, 0) + count
@@ -161,13 +180,13 @@ def running_with(catalogue: Catalogue, **settings: object) -> Iterator[Bed]:
                 **{f"LIFELINE_{name.upper()}": str(value) for name, value in settings.items()},
             }
             command = [sys.executable, "-m", "service", "serve"]
-            service = Child("service", command, folder / "service.log", environment)
+            start = partial(Child, "service", command, folder / "service.log", environment)
+            bed = Bed(broker, start, mqtt_port, http_port, folder)
             try:
-                bed = Bed(broker, service, mqtt_port, http_port, folder)
                 _until_ready(bed)
                 yield bed
             finally:
-                service.stop()
+                bed.service.stop()
 
 
 def _until_ready(bed: Bed) -> None:

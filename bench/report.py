@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results.json"
 BY_HAND = "<!-- What follows is written by hand, and `make bench` keeps it. -->"
 SOAK = ROOT / "bench" / "soak.json"
+CITY_KILLS = ROOT / "bench" / "city-kills.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 
@@ -108,7 +109,7 @@ def _page(results: Sequence[Result], about: dict[str, Any]) -> str:
     for result in results:
         lines += ["", f"## {result.title}", "", f"`{result.key}`: {result.note}."]
         lines += ["", f"What limits it: {result.limited_by}"]
-    lines += soak_lines()
+    lines += soak_lines() + city_kills_lines()
     return "\n".join(lines) + "\n"
 
 
@@ -145,4 +146,33 @@ def soak_lines() -> list[str]:
             f"p99 from {min(soak['p99_ms']):.0f} to {worst:.0f} ms."
         ),
         f"Requests answered {soak['answered']:,}, refused {soak['refused']:,}.",
+    ]
+
+
+def city_kills_lines() -> list[str]:
+    """Return what the last ``python -m bench.city_kills`` said, as lines of the page."""
+    if not CITY_KILLS.exists():
+        return []
+    found = json.loads(CITY_KILLS.read_text(encoding="utf-8"))
+    about = found["machine"]
+    ready, caught_up = (
+        ", ".join(f"{s:g}" for s in found[key]) for key in ("ready_s", "caught_up_s")
+    )
+    return [
+        "",
+        "## Killed under the city's load",
+        "",
+        (
+            f"`python -m bench.city_kills`, {about['at']}, {about['cores']} cores: {found['channels']:,} channels, "
+            f"the service killed {found['kills']} times with `kill -9`."
+        ),
+        (
+            f"{found['sent'] + found['toggles']:,} frames sent, {found['frames']:,} received, of them "
+            f"{found['duplicates']:,} redelivered and known as such; {found['stored']:,} readings counted as"
+        ),
+        (
+            f"stored, {found['archived']:,} in the archive; of {found['toggles']} crossings of a limit "
+            f"{found['toggles_missing']} missing, {found['toggles_doubled']} doubled; gateways whose books"
+        ),
+        f"do not balance: {found['unbalanced']}. Seconds from the kill until ready: {ready}; until caught up: {caught_up}.",
     ]

@@ -2,11 +2,11 @@
 
 import uuid
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
-from storage.state import StateEngine
+from storage.state import StateEngine, upsert
 
 
 async def installation_name(engine: StateEngine) -> str:
@@ -19,9 +19,10 @@ async def installation_name(engine: StateEngine) -> str:
 
 
 async def _name(connection: AsyncConnection) -> str:
-    found = (await connection.execute(select(tables.installation.c.name))).scalar_one_or_none()
-    if found is not None:
-        return str(found)
-    name = uuid.uuid4().hex
-    await connection.execute(insert(tables.installation).values(id=1, name=name))
-    return name
+    given = select(tables.installation.c.name)
+    found = (await connection.execute(given)).scalar_one_or_none()
+    if found is None:  # two instances may begin at once: the name of the first holds for both
+        row = {"id": 1, "name": uuid.uuid4().hex}
+        await upsert(connection, tables.installation, [row], keeping=["name"])
+        found = (await connection.execute(given)).scalar_one()
+    return str(found)

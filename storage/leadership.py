@@ -15,13 +15,13 @@ from concurrent.futures import Future
 from typing import Any
 
 import structlog
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
 from storage.journal.errors import JournalError
-from storage.postgres import LoopThread, connect, dsn_of, is_away, pauses_s
+from storage.postgres import SERVER_ERRORS, LoopThread, connect, dsn_of, is_away, pauses_s
 
 LOCK_NUMBER = 0x11FE_1EAD
 LEASE_S = 5.0
@@ -134,7 +134,7 @@ class Leadership:
             try:
                 while not await self._try():  # noqa: ASYNC110  the server tells nobody
                     await asyncio.sleep(LOOK_S)
-            except (PostgresError, InterfaceError, OSError) as error:
+            except SERVER_ERRORS as error:
                 if not is_away(error):
                     raise
                 await self._drop()
@@ -187,7 +187,7 @@ class Leadership:
         async with self._asking:
             try:
                 await (self._renew() if self._held else self._take_again())
-            except (PostgresError, InterfaceError, OSError) as error:
+            except SERVER_ERRORS as error:
                 await self._part(error)
 
     async def _part(self, error: Exception) -> None:
@@ -226,7 +226,7 @@ class Leadership:
                 try:
                     session = await self._connected()
                     seen = await session.fetchrow(_SEEN, timeout=RENEW_TIMEOUT_S)
-                except (PostgresError, InterfaceError, OSError) as error:
+                except SERVER_ERRORS as error:
                     await self._part(error)  # it is taken again before we go on
                     continue
             if seen["epoch"] != self.epoch:
@@ -249,5 +249,5 @@ class Leadership:
         if session is not None:
             try:
                 await session.close(timeout=1.0)
-            except (PostgresError, InterfaceError, OSError):
+            except SERVER_ERRORS:
                 session.terminate()

@@ -19,6 +19,14 @@ CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 30.0
 PAUSE_S_MIN = 0.05
 PAUSE_S_MAX = 1.0
+SERVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # A server that ends in the middle of an answer leaves asyncpg's connection in a state of its own.
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What asking a server may raise; ``is_away`` says whether it is to be asked again."""
 _CONNECTION_EXCEPTION = "08"  # the class of SQLSTATE
 _AWAY = {
     "25P03",  # idle in transaction timeout

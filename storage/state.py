@@ -31,7 +31,6 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -50,7 +49,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from storage.marks import Marks
-from storage.postgres import COMMAND_TIMEOUT_S, connect, dsn_of, is_away, pauses_s
+from storage.postgres import COMMAND_TIMEOUT_S, SERVER_ERRORS, connect, dsn_of, is_away, pauses_s
 from storage.sqlite import is_disk_full
 
 T = TypeVar("T")
@@ -218,7 +217,7 @@ class StateEngine:
                     f"{parsed!r} has the schema of a later version of Lifeline ({error}): start "
                     "that version again, or restore a backup that was made before the upgrade"
                 ) from error
-            except (DBAPIError, PostgresError, OSError) as error:
+            except (DBAPIError, *SERVER_ERRORS) as error:
                 if is_away(error) and time.monotonic() < deadline_s:
                     reason = f"{type(error).__name__}: {error}".splitlines()[0]
                     _log.warning(
@@ -324,7 +323,7 @@ class StateEngine:
         for pause_s in pauses_s():
             try:
                 done = await _finished(attempt())
-            except (DBAPIError, PostgresError, InterfaceError, OSError) as error:
+            except (DBAPIError, *SERVER_ERRORS) as error:
                 self._note(error, began_s)
                 await asyncio.sleep(pause_s)
             else:
@@ -369,7 +368,7 @@ class StateEngine:
                 attempt = threads.submit(asyncio.run, _once(self.url, fenced, writes=writes))
                 try:
                     done = attempt.result()
-                except (DBAPIError, PostgresError, InterfaceError, OSError) as error:
+                except (DBAPIError, *SERVER_ERRORS) as error:
                     self._note(error, began_s)
                     time.sleep(pause_s)
                 else:
@@ -438,10 +437,11 @@ async def upsert(
         elif column.name not in left:
             changes[column.name] = new
     where = None if rising is None else table.c[rising] < statement.excluded[rising]
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where),
-        list(rows),
-    )
+    if changes:
+        whole = statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
+    else:
+        whole = statement.on_conflict_do_nothing(index_elements=keys)
+    await connection.execute(whole, list(rows))
 
 
 async def count_rows(connection: AsyncConnection, table: Table) -> int:

@@ -13,11 +13,7 @@ from contextlib import suppress
 from typing import Any, Self, TypeVar
 
 import structlog
-from asyncpg import (
-    InterfaceError,
-    PostgresError,
-    create_pool,
-)
+from asyncpg import create_pool
 
 from domain.journal import Record, Rows
 from storage.journal import codec
@@ -32,6 +28,7 @@ from storage.leadership import Leadership
 from storage.postgres import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
+    SERVER_ERRORS,
     LoopThread,
     dsn_of,
     is_away,
@@ -129,7 +126,7 @@ class PostgresJournal:
                 await journal._lead_alone(url)
         except BaseException as error:
             await journal.close()
-            if isinstance(error, PostgresError | InterfaceError | OSError):
+            if isinstance(error, SERVER_ERRORS):
                 message = f"cannot open the journal in {shown(url)}: {error}"
                 raise JournalError(message, permanent=False) from error
             raise
@@ -232,7 +229,7 @@ class PostgresJournal:
             try:
                 async with self._pool.acquire() as connection:
                     return await ask(connection)
-            except (PostgresError, InterfaceError, OSError) as error:
+            except SERVER_ERRORS as error:
                 if not is_away(error):
                     raise
                 await asyncio.sleep(pause_s)

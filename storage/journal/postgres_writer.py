@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
-from asyncpg import InterfaceError, LockNotAvailableError, PostgresError, UniqueViolationError
+from asyncpg import LockNotAvailableError, UniqueViolationError
 
 from domain.journal import Rows
 from storage.journal.appending import Pending
@@ -22,7 +22,7 @@ from storage.journal.postgres_blocks import Block, BlockTables, Fenced, checksum
 from storage.journal.tail import Tail
 from storage.journal.writer import NS_PER_S, Bounds
 from storage.leadership import Leadership
-from storage.postgres import connect, is_away, pauses_s
+from storage.postgres import SERVER_ERRORS, connect, is_away, pauses_s
 
 T = TypeVar("T")
 
@@ -178,7 +178,7 @@ class PostgresWriter:
                 return await ask(self._connection)
             except Fenced:
                 raise self._leadership.lose() from None
-            except (PostgresError, InterfaceError, OSError) as error:
+            except SERVER_ERRORS as error:
                 if not is_away(error):
                     raise
                 _log.warning("the journal's database is away; waiting for it", error=str(error))
