@@ -77,12 +77,16 @@ class Watch:
         return self.margin + self.margin_share * abs(limit)
 
     def _passed(self, value: Float64s, limit: float) -> int | None:
-        """Return where the truth has first been surely beyond the limit for ``hold_s``."""
+        """Return where the truth has first been surely beyond the limit for ``hold_s``.
+
+        Nothing where that is so late that the alarm may come after the end: it cannot be wanted.
+        """
         steps = int(self.hold_s / GRID_S)
         beyond = (value >= limit + self._off(limit)).astype(np.int64)
         held = np.convolve(beyond, np.ones(steps, np.int64), "valid") == steps
         places = np.flatnonzero(held)
-        return int(places[0]) + steps if len(places) else None
+        passed = int(places[0]) + steps if len(places) else len(value)
+        return passed if passed + self.late_s / GRID_S < len(value) else None
 
 
 def all_wanted(
