@@ -69,7 +69,7 @@ def test_causes_that_must_alarm_do_at_every_facility(seed):
 
 @pytest.mark.parametrize("length_s", [900.0, 905.0, 865.0])
 def test_what_comes_to_be_at_the_very_end_may_be_raised_and_need_not(length_s):
-    late = lambda time_ns: np.where(time_ns >= after(840.0), 15.0, 0.0)  # noqa: E731
+    late = lambda time_ns: np.where(time_ns >= BEGIN_NS + 840 * NS_PER_S, 15.0, 0.0)  # noqa: E731
     watch = Watch("one", late, LIMITS, 30.0, 0.1, 0.05)
     assert watch.wanted(length_s) == ((), (("one", Condition.HIGH),))
     (one,), _ = watch.wanted(1_000.0)
