@@ -145,6 +145,7 @@ class Archiver:
         # Rows up to here are taken from the journal: of an archive that nobody has reached yet, all.
         self._from_journal_seq = 0 if archive.ready else committed_seq
         self._offered_seq = committed_seq
+        self._taken_seq = archive.cursor if archive.ready else 0  # what it said that it has
         self._replay: Replay | None = None
         self._wake = asyncio.Event()
         if not archive.ready:
@@ -275,6 +276,7 @@ class Archiver:
         """Write everything offered so far."""
         if not self._archive.ready:
             await self._in_thread(self._archive.connect)
+        self._take_again_what_was_lost()
         if self.behind:
             await self._in_thread(self._catch_up)
         self._forget(self._archive.cursor)
@@ -284,6 +286,18 @@ class Archiver:
             write = partial(self._write, offers[-1].last_seq, readings)
             await self._in_thread(write)
             self._forget(self._archive.cursor)
+
+    def _take_again_what_was_lost(self) -> None:
+        """Take from the journal what a server came back without; see ``InfluxArchive.write``."""
+        if self._archive.cursor < self._taken_seq:
+            log.error(
+                "the archive lost rows that it had taken; they are taken from the journal again",
+                from_row=self._archive.cursor + 1,
+                to_row=self._taken_seq,
+            )
+            self._from_journal_seq = max(self._from_journal_seq, self._taken_seq)
+            self._replay = None
+        self._taken_seq = self._archive.cursor
 
     def refuse_with(self, take: TakeRefused) -> None:
         """Hand what the archive refuses for good to ``take``."""
@@ -325,6 +339,7 @@ class Archiver:
 
     def _write(self, last_seq: int, readings: list[Readings]) -> None:
         self._archive.write(last_seq, readings, self._take_refused)
+        self._taken_seq = max(self._taken_seq, self._archive.cursor)
         self._note_success()
 
     def _take_refused(self, refused: Sequence[RefusedReading]) -> None:

@@ -85,7 +85,19 @@ class Standing:
 
     def _for_archive(self, seq: int) -> Evaluator:
         stores = self._stores
-        return self._stand_at(archive_begin(seq, stores.snapshots, stores.journal))
+        begin = archive_begin(seq, stores.snapshots, stores.journal)
+        try:
+            return self._stand_at(begin)
+        except RecoveryError:
+            oldest = stores.snapshots.oldest()
+            if not self._archive_is_shared or oldest <= begin:
+                raise
+        log.error(
+            "the archive's server lost rows from before all that is kept here: restore its backup",
+            from_row=begin + 1,
+            to_row=oldest,
+        )
+        return self._stand_at(oldest)
 
     def _begun(self, seq: int) -> Evaluator:
         if self._evaluator is None:

@@ -86,6 +86,7 @@ class InfluxArchive:
         self._consumer_tag = tag_text(consumer)
         self._writing = threading.Lock()
         self._cursor = 0
+        self._cursor_ns: int | None = None  # where the point of our last cursor stands
         self.ready = False
         self.lines_max = LINES_MAX
         # An encoder is used by one thread; the first lane is the caller's own.
@@ -166,6 +167,7 @@ class InfluxArchive:
             self._connect()
             if last_seq <= self._cursor:
                 return
+            self._see_that_all_is_there()
             state = _Write()
             for columns in joined(readings):
                 self._store(columns, state)
@@ -174,12 +176,39 @@ class InfluxArchive:
             self._write_cursor(last_seq)
             self._cursor = last_seq
 
+    def _see_that_all_is_there(self) -> None:
+        """Raise where the server came back without the last that it took; the cursor goes back, too.
+
+        InfluxDB 1.x that is killed in the middle of a write leaves half an entry in its log, and at the
+        start after the next may cut off what it acknowledged behind that. The cursor is written last:
+        where it is as we left it, so is all before.
+        """
+        if self._cursor_ns is None:
+            return
+        where = f"consumer = {quoted(self._consumer)} AND time = {self._cursor_ns}"
+        try:
+            found = self._server.query(f"SELECT seq FROM {_CURSOR} WHERE {where}")  # noqa: S608
+            kept = int(found[0][1] or 0) if found else 0
+            if kept >= self._cursor:
+                return
+            kept, lost = self._read_cursor(), self._cursor
+        except MissingDatabaseError:
+            return  # as whoever writes to it will be told
+        self._cursor, self._cursor_ns = kept, None
+        if kept < lost:
+            raise ArchiveError(
+                f"{self._url!r} came back without rows {kept + 1} to {lost}, which it had taken: they "
+                "are taken from the journal again",
+                permanent=False,
+            )
+
     def _write_cursor(self, last_seq: int) -> None:
         # A point every ten minutes, so that it neither grows nor is older than what is kept.
         now_ns = time.time_ns()
         at_ns = now_ns - now_ns % _CURSOR_EVERY_NS
         line = f"{_CURSOR},consumer={self._consumer_tag} seq={last_seq}i {at_ns}\n"
         self._send(line.encode(), 1)
+        self._cursor_ns = at_ns
 
     def _store(self, columns: Columns, state: _Write) -> None:
         columns = self._without_impossible(columns, self._encoder(0, columns.channel_ids), state)

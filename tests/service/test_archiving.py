@@ -1,6 +1,7 @@
 """Readings on their way to the archive: nothing is lost where it is slow, full or refuses."""
 
 import asyncio
+import shutil
 import threading
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from service.recovery import restore
 from service.snapshots import SnapshotFolder
 from storage.archive import ArchiveError
 from storage.archive.duck import DuckArchive
+from storage.archive.influx import InfluxArchive
 from tests.service.load import city, judge_undisturbed, make_load, rows_of
 
 START_NS = 1_800_000_000 * NS_PER_S
@@ -341,3 +343,29 @@ async def test_an_orderly_stop_does_not_wait_for_an_archive_that_is_away(
     await asyncio.gather(task, return_exceptions=True)
     await archiver.finish()
     assert archiver.cursor == 0
+
+
+async def test_a_server_that_comes_back_without_what_it_took_gets_it_again(
+    archiver_for, gate, catalogue, rows, expected, private_influx, tmp_path
+):
+    """As InfluxDB 1.x does that was killed twice: it cuts its log off where the first kill tore it."""
+    server = private_influx()
+    gate.archive = InfluxArchive.open(server.url("city"))
+    gate.open.set()
+    archiver, evaluator = archiver_for(), Evaluator(lambda _: catalogue)
+    third = len(rows) // 3
+    for part in (rows[:third], rows[third : 2 * third], rows[2 * third :]):
+        for some in part:
+            archiver.offer(evaluator.step(some))
+        if part[-1] is rows[-1]:
+            server.kill()
+            shutil.rmtree(server.folder)
+            (tmp_path / "before").rename(server.folder)
+            server.start()
+        await run_until_archived(archiver, part[-1].last_seq)
+        if part[0] is rows[0]:
+            server.stop()
+            shutil.copytree(server.folder, tmp_path / "before")
+            server.start()
+    assert_holds(gate.archive, expected)
+    gate.archive.close()

@@ -1,5 +1,6 @@
 """A tiny HTTP server that says what a real one cannot be made to say."""
 
+import re
 import socket
 import threading
 import time
@@ -7,15 +8,20 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 EMPTY = b'{"results":[{"statement_id":0}]}'
+CURSOR = b'{"results":[{"series":[{"columns":["time","seq"],"values":[[%d,%d]]}]}]}'
 
 
 class Scripted:
-    """Answers writes from ``script``: (status, body, headers), "reset", or seconds to be slow."""
+    """Answers writes from ``script``: (status, body, headers), "reset", or seconds to be slow.
+
+    It keeps nothing but the newest cursor: (time, row).
+    """
 
     def __init__(self):
         self.script = deque()
         self.judge = None  # or a function from a body to such an answer
         self.bodies = []
+        self.cursor = None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -23,7 +29,8 @@ class Scripted:
             wbufsize = -1  # an answer leaves as one piece
 
             def do_GET(self):
-                self.answer(200, EMPTY, {})
+                of_cursor = "lifeline_cursor" in self.path and outer.cursor is not None
+                self.answer(200, CURSOR % outer.cursor if of_cursor else EMPTY, {})
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -37,6 +44,9 @@ class Scripted:
                 if isinstance(said, float):
                     time.sleep(said)
                     said = None
+                written = re.match(rb"lifeline_cursor,\S+ seq=(\d+)i (\d+)", body)
+                if written and said is None:
+                    outer.cursor = int(written[2]), int(written[1])
                 self.answer(*(said or (204, b"", {})))
 
             def answer(self, status, body, headers):
