@@ -33,6 +33,7 @@ from service.watching import SelfCollector, Watch
 from service.webhooks import Webhooks
 from storage.alarms import AlarmStore
 from storage.gateway_keys import GatewayKeyStore
+from storage.journal import JournalError
 from storage.keys import KeyStore
 from storage.profiles import ProfileLog
 from storage.state import StateAway
@@ -93,8 +94,21 @@ def make_app(parts: Parts, health: ServiceHealth, watch: Watch) -> FastAPI:
         ),
         ApiSettings(open_reads=parts.settings.open_reads),
     )
-    app.add_exception_handler(StateAway, _state_away)
+    tell_of_outages(app)
     return app
+
+
+def tell_of_outages(app: FastAPI) -> None:
+    """Have requests answered 503 while the database is away, or when this instance leads no more."""
+    app.add_exception_handler(StateAway, _state_away)
+    app.add_exception_handler(JournalError, _journal_ended)
+
+
+async def _journal_ended(_request: Request, error: Exception) -> Response:
+    remedy = (
+        "It is not known to have happened. Look, and try again: in seconds, where another leads."
+    )
+    return problem(503, f"{error}.", remedy)
 
 
 async def _state_away(_request: Request, error: Exception) -> Response:

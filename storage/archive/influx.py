@@ -17,7 +17,6 @@ import structlog
 from domain.catalogue import Retention
 from domain.grade import Quality
 from domain.readings import Readings
-from domain.time import NS_PER_S
 from storage.archive import (
     ArchiveError,
     Buckets,
@@ -29,6 +28,7 @@ from storage.archive import (
     nobody_takes,
 )
 from storage.archive.figures import figures
+from storage.archive.influx_cursor import Cursor
 from storage.archive.influx_expiry import InfluxExpiry
 from storage.archive.influx_rows import as_buckets, as_series, quoted, where
 from storage.archive.influx_server import (
@@ -40,7 +40,7 @@ from storage.archive.influx_server import (
     connect_to,
 )
 from storage.archive.influx_url import InfluxUrl
-from storage.archive.lines import MEASUREMENT, UNUSUAL, Columns, Encoder, joined, tag_text, warm_up
+from storage.archive.lines import MEASUREMENT, UNUSUAL, Columns, Encoder, joined, warm_up
 
 TIME_NS_MIN, TIME_NS_MAX = -(2**63) + 2, 2**63 - 2
 """What InfluxDB takes as times."""
@@ -49,8 +49,6 @@ WRITE_ROWS_MAX = 100_000
 LANES = 2  # bodies on their way at a time: the server parses one while it syncs the other
 REFUSED_MAX = 256
 """More lines of one write are not refused for themselves: something is wrong with the database."""
-_CURSOR = "lifeline_cursor"
-_CURSOR_EVERY_NS = 600 * NS_PER_S
 _PAGE_ROWS = 50_000
 _ENCODERS_MAX = 4
 _AWAY_S = 1.0
@@ -81,12 +79,9 @@ class InfluxArchive:
     ) -> None:
         self._url = url
         self._server = server
-        self._consumer = consumer
         self._may_write = may_write
-        self._consumer_tag = tag_text(consumer)
         self._writing = threading.Lock()
-        self._cursor = 0
-        self._cursor_ns: int | None = None  # where the point of our last cursor stands
+        self._cursor = Cursor(server, consumer)
         self.ready = False
         self.lines_max = LINES_MAX
         # An encoder is used by one thread; the first lane is the caller's own.
@@ -124,7 +119,7 @@ class InfluxArchive:
     @property
     def cursor(self) -> int:
         """The last journal row whose readings are durably in; 0 before ``ready``."""
-        return self._cursor
+        return self._cursor.seq
 
     def connect(self) -> None:
         """See that the database is there, and learn the cursor, once."""
@@ -135,7 +130,7 @@ class InfluxArchive:
         if self.ready:
             return
         try:
-            self._cursor = self._read_cursor()
+            self._cursor.read()
         except MissingDatabaseError:
             self._create()
         self.ready = True
@@ -150,12 +145,6 @@ class InfluxArchive:
             ) from error
         _log.info("archive_database_made", database=repr(self._url))
 
-    def _read_cursor(self) -> int:
-        # The greatest, not the newest: clocks step back, and the cursor does not.
-        name = quoted(self._consumer)
-        found = self._server.query(f"SELECT max(seq) FROM {_CURSOR} WHERE consumer = {name}")  # noqa: S608
-        return int(found[0][1] or 0) if found else 0
-
     def write(
         self, last_seq: int, readings: Sequence[Readings], refused: TakeRefused = nobody_takes
     ) -> None:
@@ -165,50 +154,17 @@ class InfluxArchive:
         """
         with self._writing:
             self._connect()
-            if last_seq <= self._cursor:
+            if last_seq <= self._cursor.seq:
                 return
-            self._see_that_all_is_there()
+            self._cursor.see_that_it_stands()
             state = _Write()
             for columns in joined(readings):
                 self._store(columns, state)
             if state.refused:
                 refused(state.refused)
-            self._write_cursor(last_seq)
-            self._cursor = last_seq
-
-    def _see_that_all_is_there(self) -> None:
-        """Raise where the server came back without the last that it took; the cursor goes back, too.
-
-        InfluxDB 1.x that is killed in the middle of a write leaves half an entry in its log, and at the
-        start after the next may cut off what it acknowledged behind that. The cursor is written last:
-        where it is as we left it, so is all before.
-        """
-        if self._cursor_ns is None:
-            return
-        where = f"consumer = {quoted(self._consumer)} AND time = {self._cursor_ns}"
-        try:
-            found = self._server.query(f"SELECT seq FROM {_CURSOR} WHERE {where}")  # noqa: S608
-            kept = int(found[0][1] or 0) if found else 0
-            if kept >= self._cursor:
-                return
-            kept, lost = self._read_cursor(), self._cursor
-        except MissingDatabaseError:
-            return  # as whoever writes to it will be told
-        self._cursor, self._cursor_ns = kept, None
-        if kept < lost:
-            raise ArchiveError(
-                f"{self._url!r} came back without rows {kept + 1} to {lost}, which it had taken: they "
-                "are taken from the journal again",
-                permanent=False,
-            )
-
-    def _write_cursor(self, last_seq: int) -> None:
-        # A point every ten minutes, so that it neither grows nor is older than what is kept.
-        now_ns = time.time_ns()
-        at_ns = now_ns - now_ns % _CURSOR_EVERY_NS
-        line = f"{_CURSOR},consumer={self._consumer_tag} seq={last_seq}i {at_ns}\n"
-        self._send(line.encode(), 1)
-        self._cursor_ns = at_ns
+            line, at_ns = self._cursor.line_of(last_seq)
+            self._send(line, 1)
+            self._cursor.written(last_seq, at_ns)
 
     def _store(self, columns: Columns, state: _Write) -> None:
         columns = self._without_impossible(columns, self._encoder(0, columns.channel_ids), state)
