@@ -130,16 +130,21 @@ class Leadership:
         self._thread.call(self._close())
 
     async def _take(self) -> int:
+        was_away = False
         for pause_s in pauses_s():
             try:
+                if was_away:
+                    # Who led goes on without a takeover: it tries as soon as the server is back.
+                    await self._connected()
+                    await asyncio.sleep(HEAD_START_S)
                 while not await self._try():  # noqa: ASYNC110  the server tells nobody
                     await asyncio.sleep(LOOK_S)
             except SERVER_ERRORS as error:
                 if not is_away(error):
                     raise
                 await self._drop()
-                # When the server is back, who led goes on without a takeover: it tries at once.
-                await asyncio.sleep(max(pause_s, HEAD_START_S))
+                was_away = True
+                await asyncio.sleep(pause_s)
             else:
                 break
         return self.epoch

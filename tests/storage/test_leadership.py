@@ -1,11 +1,12 @@
 """Who leads: what a leader that falls asleep leaves behind keeps nobody from leading."""
 
 import asyncio
+import time
 
 import pytest
 from sqlalchemy import select
 
-from storage.leadership import RENEW_S, Leadership, LeadershipLost
+from storage.leadership import HEAD_START_S, RENEW_S, Leadership, LeadershipLost
 from storage.postgres import LoopThread
 from storage.state import StateEngine
 
@@ -111,4 +112,26 @@ async def test_a_question_given_up_half_way_costs_the_lead_nothing(private_postg
     await asyncio.wait_for(lead.confirm(), 30)
     assert not lead._keeping.done()
     await asyncio.to_thread(lead.close)
+    await engine.close()
+
+
+async def test_when_a_server_is_back_who_stood_by_lets_the_leader_go_first(
+    private_postgres, thread
+):
+    """However long it was away, and whenever it was asked last."""
+    url = private_postgres.new_database()
+    engine = await StateEngine.open(url)
+    first, second = Leadership(url, "first", thread), Leadership(url, "second", thread)
+    await first.take()
+    taking = asyncio.create_task(second.take())
+    while second.seen_holder != "first":  # noqa: ASYNC110  of another loop
+        await asyncio.sleep(0.005)
+    private_postgres.kill()
+    await asyncio.to_thread(first.close)
+    await asyncio.sleep(1.5 * HEAD_START_S)
+    private_postgres.start()
+    back_s = time.monotonic()
+    await asyncio.wait_for(taking, 60)
+    assert time.monotonic() - back_s > 0.9 * HEAD_START_S
+    await asyncio.to_thread(second.close)
     await engine.close()
