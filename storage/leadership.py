@@ -29,6 +29,7 @@ RENEW_S = 1.0
 RENEW_TIMEOUT_S = 2.0
 LOOK_S = 0.25
 HEAD_START_S = 2.0
+GRACE_S = 1.0
 VERSION_MIN = 140_000  # the first that ends idle sessions
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +44,8 @@ _RAISE = (
     "UPDATE leadership SET epoch = epoch + 1, holder = $1, since_ns = $2 WHERE id = 1 "
     "RETURNING epoch"
 )
+
+_END_WHO_BLOCKS = "SELECT pid, pg_terminate_backend(pid) FROM unnest(pg_blocking_pids($1)) AS pid"
 
 
 class LeadershipLost(JournalError):  # noqa: N818  it says what has happened
@@ -156,13 +159,37 @@ class Leadership:
         if not await session.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_NUMBER):
             self.seen_holder = (await session.fetchrow(_SEEN))["holder"]
             return False
-        # Waits for the transactions of the leader before that are still under way.
-        self.epoch = await session.fetchval(_RAISE, self._holder, time.time_ns())
+        self.epoch = await self._raise_the_epoch(session)
         self._held, self._renewed_s = True, asked_s
         _log.info("leading", epoch=self.epoch, holder=self._holder)
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep(), name="lead")
         return True
+
+    async def _raise_the_epoch(self, session: Any) -> Any:
+        """Return the new epoch, once the transactions of the leader before are at their end.
+
+        One that is cut off, or asleep in the middle of a question, would hold the epoch's row for ever;
+        the lock says that its lead is over, so after ``GRACE_S`` it is ended from here.
+        """
+        raising = asyncio.ensure_future(session.fetchval(_RAISE, self._holder, time.time_ns()))
+        try:
+            await asyncio.wait({raising}, timeout=GRACE_S)
+            if not raising.done():
+                await self._end_who_blocks(session.get_server_pid())
+            return await raising
+        finally:
+            raising.cancel()
+            await asyncio.gather(raising, return_exceptions=True)
+
+    async def _end_who_blocks(self, server_pid: int) -> None:
+        connection = await connect(self._dsn, application_name="lifeline takeover")
+        try:
+            ended = await connection.fetch(_END_WHO_BLOCKS, server_pid)
+        finally:
+            await connection.close()
+        if ended:
+            _log.warning("ended what the leader before left open", sessions=len(ended))
 
     async def _connected(self) -> Any:
         if self._session is None or self._session.is_closed():

@@ -3,11 +3,12 @@
 import asyncio
 import time
 
+import asyncpg
 import pytest
 from sqlalchemy import select
 
 from storage.leadership import HEAD_START_S, RENEW_S, Leadership, LeadershipLost
-from storage.postgres import LoopThread
+from storage.postgres import LoopThread, dsn_of
 from storage.state import StateEngine
 
 
@@ -133,5 +134,24 @@ async def test_when_a_server_is_back_who_stood_by_lets_the_leader_go_first(
     back_s = time.monotonic()
     await asyncio.wait_for(taking, 60)
     assert time.monotonic() - back_s > 0.9 * HEAD_START_S
+    await asyncio.to_thread(second.close)
+    await engine.close()
+
+
+async def test_a_transaction_that_no_timeout_ends_does_not_keep_the_next_from_leading(
+    postgres, thread
+):
+    """As of a leader that was frozen with half a question sent: to the server it is at work."""
+    url = postgres.new_database()
+    engine = await StateEngine.open(url)
+    first, second = Leadership(url, "first", thread), Leadership(url, "second", thread)
+    await first.take()
+    asleep = await asyncpg.connect(dsn_of(url))
+    await asleep.execute("BEGIN")
+    await asleep.execute("SELECT epoch FROM leadership WHERE id = 1 FOR SHARE")
+    await asyncio.to_thread(first.close)
+    assert await asyncio.wait_for(second.take(), 30) == first.epoch + 1
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await asleep.execute("COMMIT")
     await asyncio.to_thread(second.close)
     await engine.close()
