@@ -178,6 +178,16 @@ class Core:
             channel_ids = [c.id for c in house.catalogue.channels if c.fault is None]
         return {name: _latest(house, index[name]) for name in channel_ids if name in index}
 
+    def newest(self) -> tuple[Catalogue, Int64s, UInt8s]:
+        """Return the catalogue, and in its order each channel's newest event time and grade.
+
+        Time 0 where a channel never had a reading. Copies, for whoever looks at a whole city.
+        """
+        house = self._house
+        records = house.tables.channels
+        grade = np.maximum(records["high"], records["low"]).astype(np.uint8)
+        return house.catalogue, records["newest_ns"].astype(np.int64), grade
+
     def newest_ns(self, channel_id: str) -> int:
         """Return the event time of the channel's newest reading; 0 where it never had one."""
         house = self._house

@@ -5,13 +5,19 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from api.pool import Pool
 from api.ports import Live
-from api.present import is_fresh
-from domain.catalogue import Catalogue
+from api.present import reports_on_change
+from domain.catalogue import Catalogue, Channel
 from domain.grade import Grade
+from domain.readings import Int32s, Int64s, UInt8s
 
 _AGE_S_MAX = 1.0
+_EVER = 2**63 - 1
+_GRADES = {grade.value: grade for grade in Grade}
 
 
 @dataclass(slots=True)
@@ -35,23 +41,68 @@ class CityPicture:
     facilities: dict[str, FacilityPicture]
 
 
-def draw(live: Live) -> CityPicture:
-    """Return the picture of all facilities; walks over all channels."""
-    catalogue, now_ns = live.catalogue(), live.now_ns()
-    facilities = {facility.id: FacilityPicture() for facility in catalogue.facilities}
-    latest = live.latest(None)
-    for channel in catalogue.channels:
-        facility = facilities.get(channel.facility)
-        if facility is None or channel.fault is not None:
-            continue
-        facility.channels += 1
-        facility.in_commissioning += channel.commissioning
-        newest = latest.get(channel.id)
-        if newest is None:
-            continue
-        facility.fresh_channels += bool(is_fresh(channel, newest, catalogue, now_ns))
-        if not channel.commissioning:
-            facility.grade = max(facility.grade, newest.grade)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What of a picture stays as long as the revision: columns of measured channels, and counts.
+
+    ``facility`` is the place of a channel's facility; ``age_ns_max`` how old its newest reading may be to
+    be fresh; ``channels`` and ``in_commissioning`` count by facility.
+    """
+
+    catalogue: Catalogue
+    channel: Int32s
+    facility: Int32s
+    age_ns_max: Int64s
+    counts: npt.NDArray[np.bool_]  # towards its facility's grade: it is not in commissioning
+    channels: list[int]
+    in_commissioning: list[int]
+
+
+def plan_of(catalogue: Catalogue) -> Plan:
+    """Return the plan of a revision; walks over all channels, once."""
+    places = {facility.id: place for place, facility in enumerate(catalogue.facilities)}
+    chosen = [
+        (number, places[channel.facility], _age_ns_max(channel, catalogue), channel.commissioning)
+        for number, channel in enumerate(catalogue.channels)
+        if channel.fault is None and channel.facility in places
+    ]
+    place: Int32s = np.array([row[1] for row in chosen], np.int32)
+    commissioning = np.array([row[3] for row in chosen], np.bool_)
+    return Plan(
+        catalogue,
+        np.array([row[0] for row in chosen], np.int32),
+        place,
+        np.array([row[2] for row in chosen], np.int64),
+        ~commissioning,
+        np.bincount(place, minlength=len(places)).tolist(),
+        np.bincount(place[commissioning], minlength=len(places)).tolist(),
+    )
+
+
+def _age_ns_max(channel: Channel, catalogue: Catalogue) -> int:
+    return _EVER if reports_on_change(channel, catalogue) else catalogue.caught_up_age_ns(channel)
+
+
+def draw(live: Live, plan: Plan, time_ns: Int64s, grade: UInt8s) -> CityPicture:
+    """Return the picture of all facilities, of all channels' newest times and grades."""
+    count = len(plan.channels)
+    times = time_ns[plan.channel]
+    fresh = (times != 0) & (live.now_ns() - times <= plan.age_ns_max)
+    worst = np.zeros(count, np.uint8)
+    np.maximum.at(worst, plan.facility[plan.counts], grade[plan.channel[plan.counts]])
+    facilities = {
+        facility.id: FacilityPicture(
+            _GRADES[own], channels=channels, fresh_channels=new, in_commissioning=commissioning
+        )
+        for facility, own, channels, new, commissioning in zip(
+            plan.catalogue.facilities,
+            worst.tolist(),
+            plan.channels,
+            np.bincount(plan.facility[fresh], minlength=count).tolist(),
+            plan.in_commissioning,
+            strict=True,
+        )
+    }
     for alarm in live.open_alarms():
         facility = facilities.get(alarm.facility)
         if facility is None:
@@ -61,7 +112,7 @@ def draw(live: Live) -> CityPicture:
             facility.open_faults += 1
         else:
             facility.open_alarms[alarm.grade] += 1
-    return CityPicture(catalogue, facilities)
+    return CityPicture(plan.catalogue, facilities)
 
 
 class Pictures:
@@ -71,6 +122,7 @@ class Pictures:
         self._live = live
         self._pool = pool
         self._drawing = asyncio.Lock()
+        self._plan: Plan | None = None
         self._last: CityPicture | None = None
         self._drawn_s = 0.0
 
@@ -79,7 +131,13 @@ class Pictures:
         async with self._drawing:
             old = self._last is None or self._last.catalogue is not self._live.catalogue()
             if old or time.monotonic() - self._drawn_s > _AGE_S_MAX:
-                self._last = await self._pool.run(lambda: draw(self._live))
+                self._last = await self._pool.run(self._draw)
                 self._drawn_s = time.monotonic()
             assert self._last is not None  # noqa: S101  drawn by now
             return self._last
+
+    def _draw(self) -> CityPicture:
+        catalogue, time_ns, grade = self._live.newest()
+        if self._plan is None or self._plan.catalogue is not catalogue:
+            self._plan = plan_of(catalogue)
+        return draw(self._live, self._plan, time_ns, grade)

@@ -171,6 +171,12 @@ class Live(Protocol):
     def latest(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
         """Return the latest readings and grades; of all channels where no ids are given."""
 
+    def newest(self) -> tuple[Catalogue, Int64s, UInt8s]:
+        """Return the active revision, and in its order all channels' newest times and grades.
+
+        A time is in nanoseconds, 0 where the channel never had a reading.
+        """
+
     def open_alarms(self) -> Sequence[Alarm]:
         """Return the alarms that have not ended."""
 

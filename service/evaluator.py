@@ -20,7 +20,7 @@ from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Command, Frame, Record, Refusal, Rows, Tick
 from domain.profiles import ActiveProfile, ProfileChange
-from domain.readings import Batch, Int64s, Judged, Latest, Readings
+from domain.readings import Batch, Int64s, Judged, Latest, Readings, UInt8s
 from ingest.assemble import Assembler
 from service.profiles import Profiles, reason_of
 from service.snapshot_versions import SNAPSHOT_VERSION, migrate
@@ -129,6 +129,10 @@ class Evaluator:
     def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
         """Return the live picture of channels; may be called from another thread."""
         return self._core.latest(channel_ids)
+
+    def newest(self) -> tuple[Catalogue, Int64s, UInt8s]:
+        """Return the catalogue with all channels' newest times and grades; from any thread."""
+        return self._core.newest()
 
     def open_alarms(self) -> list[Alarm]:
         """Return the alarms that have not ended."""

@@ -13,7 +13,7 @@ from domain.accounting import Accounts
 from domain.alarm import Alarm
 from domain.catalogue import Catalogue
 from domain.profiles import ActiveProfile
-from domain.readings import Latest
+from domain.readings import Int64s, Latest, UInt8s
 from domain.time import NS_PER_S, format_rfc3339
 from service.archiving import Archiver
 from service.clock import Clock
@@ -46,6 +46,10 @@ class LivePicture:
     def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
         """Return the latest readings and grades."""
         return self._evaluator.latest(channel_ids)
+
+    def newest(self) -> tuple[Catalogue, Int64s, UInt8s]:
+        """Return the active revision with all its channels' newest times and grades."""
+        return self._evaluator.newest()
 
     def open_alarms(self) -> list[Alarm]:
         """Return the alarms that have not ended."""

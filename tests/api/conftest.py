@@ -25,8 +25,8 @@ Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 def a_busy_city() -> Memory:
     memory = Memory()
     for channel in memory.live.active.channels:
-        memory.live.newest[channel.id] = Latest(NOW_NS - NS_PER_S, 5.0, 1, Grade.NORMAL)
-    memory.live.newest[DEFLECTION] = Latest(NOW_NS - NS_PER_S, 35.0, 3, Grade.ORANGE)
+        memory.live.newest_of[channel.id] = Latest(NOW_NS - NS_PER_S, 5.0, 1, Grade.NORMAL)
+    memory.live.newest_of[DEFLECTION] = Latest(NOW_NS - NS_PER_S, 35.0, 3, Grade.ORANGE)
     memory.raise_alarm(DEFLECTION, Grade.ORANGE, 900)
     memory.raise_alarm(METHANE, Grade.RED, 60)
     times = np.arange(NOW_NS - 7200 * NS_PER_S, NOW_NS, NS_PER_S, dtype=np.int64)

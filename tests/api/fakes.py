@@ -185,7 +185,7 @@ class MemoryArchive:
 class MemoryLive:
     store: MemoryStore
     active: Catalogue = field(default_factory=city)
-    newest: dict[str, Latest] = field(default_factory=dict)
+    newest_of: dict[str, Latest] = field(default_factory=dict)
     present_ns: int = NOW_NS
     active_profiles: dict[str, ActiveProfile] = field(default_factory=dict)
 
@@ -194,7 +194,12 @@ class MemoryLive:
 
     def latest(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
         wanted = self.active.channel_ids if channel_ids is None else channel_ids
-        return {i: self.newest.get(i, Latest(0, 0.0, 2, Grade.NORMAL)) for i in wanted}
+        return {i: self.newest_of.get(i, Latest(0, 0.0, 2, Grade.NORMAL)) for i in wanted}
+
+    def newest(self) -> tuple[Catalogue, Any, Any]:
+        latest = [self.latest([each.id])[each.id] for each in self.active.channels]
+        times = np.array([one.time_ns for one in latest], np.int64)
+        return self.active, times, np.array([one.grade.value for one in latest], np.uint8)
 
     def open_alarms(self) -> Sequence[Alarm]:
         return [alarm for alarm in self.store.by_id.values() if not alarm.ended]

@@ -44,7 +44,7 @@ def fill(memory: Memory) -> None:
             values[-240:] += top * (0.15 + 0.17 * level) * np.linspace(0, 1, 240) ** 0.5
         memory.archive.put(channel.id, times, values)
         if channel.facility != "bridge/dongmen":
-            memory.live.newest[channel.id] = Latest(
+            memory.live.newest_of[channel.id] = Latest(
                 int(times[-1]), float(values[-1]), 1, Grade(level)
             )
     for channel_id, grade in BUSY.items():
@@ -73,8 +73,8 @@ def fill(memory: Memory) -> None:
 async def run(memory: Memory) -> None:
     while True:
         memory.live.present_ns = now_ns = time.time_ns()
-        for channel_id, one in list(memory.live.newest.items()):
-            memory.live.newest[channel_id] = replace(
+        for channel_id, one in list(memory.live.newest_of.items()):
+            memory.live.newest_of[channel_id] = replace(
                 one, time_ns=now_ns, value=one.value * random.uniform(0.995, 1.005)
             )
         await asyncio.sleep(1)

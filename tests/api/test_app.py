@@ -91,7 +91,7 @@ async def test_a_facility_has_its_grade_and_its_open_alarms(client):
 
 
 async def test_a_facility_without_current_readings_says_so(memory):
-    memory.live.newest = {}
+    memory.live.newest_of = {}
     async with serve(memory) as client:
         bridge = (await client.get(f"{V1}/facilities/bridge/riverside")).json()
     assert bridge["fresh_channels"] == 0
@@ -99,7 +99,7 @@ async def test_a_facility_without_current_readings_says_so(memory):
 
 async def test_an_instrument_fault_is_counted_apart_and_leaves_the_grade_alone(memory):
     memory.raise_alarm("tunnel/cuiping/co", Grade.YELLOW, condition=Condition.SILENT)
-    memory.live.newest["tunnel/cuiping/co:silent"] = Latest(NOW_NS, 4.0, 1, Grade.YELLOW)
+    memory.live.newest_of["tunnel/cuiping/co:silent"] = Latest(NOW_NS, 4.0, 1, Grade.YELLOW)
     async with serve(memory) as client:
         tunnel = (await client.get(f"{V1}/facilities/tunnel/cuiping")).json()
     assert (tunnel["grade"], tunnel["open_faults"]) == ("normal", 1)
@@ -152,27 +152,27 @@ async def test_a_channel_has_its_newest_reading_with_unit_quality_grade_and_time
 
 @pytest.mark.parametrize(("age_s", "fresh"), [(70, True), (72, False)])
 async def test_a_reading_older_than_its_intervals_and_a_minute_is_not_fresh(memory, age_s, fresh):
-    memory.live.newest[DEFLECTION] = Latest(NOW_NS - age_s * 10**9, 1.0, 1, Grade.NORMAL)
+    memory.live.newest_of[DEFLECTION] = Latest(NOW_NS - age_s * 10**9, 1.0, 1, Grade.NORMAL)
     async with serve(memory) as client:
         channel = (await client.get(f"{V1}/channels/{DEFLECTION}")).json()
     assert channel["latest"]["fresh"] is fresh
 
 
 async def test_a_channel_that_reports_on_change_stays_fresh(memory):
-    memory.live.newest["lift/library-a/code"] = Latest(1, 0.0, 1, Grade.NORMAL)
+    memory.live.newest_of["lift/library-a/code"] = Latest(1, 0.0, 1, Grade.NORMAL)
     async with serve(memory) as client:
         channel = (await client.get(f"{V1}/channels/lift/library-a/code")).json()
     assert channel["latest"]["fresh"] is True
 
 
 async def test_a_channel_without_readings_has_no_latest(memory):
-    del memory.live.newest[METHANE]
+    del memory.live.newest_of[METHANE]
     async with serve(memory) as client:
         assert (await client.get(f"{V1}/channels/{METHANE}")).json()["latest"] is None
 
 
 async def test_no_number_that_json_lacks_gets_out(memory):
-    memory.live.newest[METHANE] = Latest(NOW_NS, math.nan, 4, Grade.NORMAL)
+    memory.live.newest_of[METHANE] = Latest(NOW_NS, math.nan, 4, Grade.NORMAL)
     alarm = memory.raise_alarm(METHANE, Grade.BLUE, 5, value=math.inf, limit=math.nan)
     async with serve(memory) as client:
         for path in ("channels", "alarms", f"alarms/{alarm.id}", "transitions"):

@@ -204,7 +204,7 @@ async def test_changed_readings_are_told_and_unchanged_ones_are_not(memory):
                 continue
             told.append(data["channels"])
             if len(told) == 1:
-                memory.live.newest[METHANE] = Latest(NOW_NS, 9.0, 1, Grade.BLUE)
+                memory.live.newest_of[METHANE] = Latest(NOW_NS, 9.0, 1, Grade.BLUE)
             if len(told) > 1 and told[-1]:
                 break
     assert set(told[0]) == {DEFLECTION, METHANE}
