@@ -40,8 +40,8 @@ def test_the_picture_shows_the_newest_reading_with_its_quality_and_the_worst_gra
     feed(core, [(0, 11), (1, 99)])
     assert list(core.latest()) == ["a"]
     picture = core.latest()["a"]
-    catalogue, times, grades = core.newest()
-    number = catalogue.channel_index["a"]
+    revision, times, grades = core.newest()
+    number = revision.channel_index["a"]
     assert (times[number], grades[number]) == (picture.time_ns, picture.grade.value)
     assert (picture.time_ns, picture.value, picture.quality) == (START + S, 99.0, 4)
     assert picture.grade is Grade.RED
