@@ -22,7 +22,7 @@ async def add_accounts(connection: AsyncConnection, changes: Accounts) -> None:
         for account, count in changes.items()
         if count
     ]
-    await upsert(connection, tables.accounts, rows, adding=["count"])
+    await upsert(connection, tables.accounts, rows, adding=["count"], plain=True)
 
 
 async def read_accounts(engine: StateEngine) -> Accounts:

@@ -24,6 +24,7 @@ from collections.abc import (
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -416,12 +417,14 @@ async def upsert(
     adding: Iterable[str] = (),
     keeping: Iterable[str] = (),
     rising: str | None = None,
+    plain: bool = False,
 ) -> None:
     """Insert ``rows``; where a primary key is there already, change that row instead.
 
     Columns in ``adding`` are added to what is there, those in ``keeping`` stay as they are, all
     others are replaced. With ``rising`` a row changes only where that column grows. The one place that
-    knows the two databases' dialects.
+    knows the two databases' dialects. Rows of ``plain`` values (text, integers, floats) for all
+    columns go to the driver as they are: thousands of them would hold up the event loop otherwise.
     """
     if not rows:
         return
@@ -441,7 +444,12 @@ async def upsert(
         whole = statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
     else:
         whole = statement.on_conflict_do_nothing(index_elements=keys)
-    await connection.execute(whole, list(rows))
+    if plain:
+        compiled = whole.compile(dialect=connection.dialect)
+        given = itemgetter(*(compiled.positiontup or ()))
+        await connection.exec_driver_sql(str(compiled), [given(row) for row in rows])
+    else:
+        await connection.execute(whole, list(rows))
 
 
 async def count_rows(connection: AsyncConnection, table: Table) -> int:
