@@ -26,6 +26,7 @@ from service.judgement import Judgement
 from service.metrics import ServiceCollector
 from service.opening import Stores
 from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
+from service.precedence import AlarmsFirst, Punctuality
 from service.push import PushIntake
 from service.settings import Settings
 from service.supervise import Supervisor
@@ -95,6 +96,9 @@ def make_app(parts: Parts, health: ServiceHealth, watch: Watch) -> FastAPI:
         ApiSettings(open_reads=parts.settings.open_reads),
     )
     tell_of_outages(app)
+    punctuality = Punctuality()
+    parts.supervisor.start("punctuality", punctuality.beat())
+    app.add_middleware(AlarmsFirst, punctuality=punctuality)
     return app
 
 

@@ -6,7 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.accounting import Account, Accounts, Fate, Reason, Unit
 from storage import tables
 from storage.encoding import clean
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 
 async def add_accounts(connection: AsyncConnection, changes: Accounts) -> None:

@@ -12,7 +12,8 @@ from domain.grade import Condition, Grade
 from storage import tables
 from storage.encoding import clean_row, from_row
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 _rows = tables.alarms
 _columns = [column for column in _rows.columns if column.name != "changed_at_ns"]

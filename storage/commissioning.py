@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.catalogue import Catalogue, Channel
 from storage import tables
 from storage.encoding import from_row
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 _rows = tables.commissioning
 

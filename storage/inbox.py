@@ -13,7 +13,8 @@ from domain.accounting import Sighting
 from storage import tables
 from storage.encoding import clean, clean_row, from_row
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, count_rows, upsert
+from storage.state import StateEngine, count_rows
+from storage.upsert import upsert
 
 KEPT = 10_000
 

@@ -14,7 +14,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import tables
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 ADMIN_NAME = "admin"
 VIEWER_NAME = "viewer"

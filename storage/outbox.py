@@ -10,7 +10,8 @@ from domain.alarm import Notice
 from storage import tables
 from storage.encoding import pack, unpack
 from storage.known import unknown_only
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 _rows = tables.outbox
 _cursors = tables.outbox_cursors

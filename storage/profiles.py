@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.profiles import ProfileChange
 from storage import tables
 from storage.encoding import pack, unpack
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 _rows = tables.profile_changes
 

@@ -17,14 +17,11 @@ from collections.abc import (
     Awaitable,
     Callable,
     Coroutine,
-    Iterable,
-    Mapping,
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +30,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Select,
@@ -43,7 +39,6 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -407,49 +402,6 @@ async def _finished(work: Coroutine[Any, Any, T]) -> T:
         if not task.cancelled():
             task.exception()  # seen, so that the loop does not complain of it
         raise
-
-
-async def upsert(
-    connection: AsyncConnection,
-    table: Table,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    adding: Iterable[str] = (),
-    keeping: Iterable[str] = (),
-    rising: str | None = None,
-    plain: bool = False,
-) -> None:
-    """Insert ``rows``; where a primary key is there already, change that row instead.
-
-    Columns in ``adding`` are added to what is there, those in ``keeping`` stay as they are, all
-    others are replaced. With ``rising`` a row changes only where that column grows. The one place that
-    knows the two databases' dialects. Rows of ``plain`` values (text, integers, floats) for all
-    columns go to the driver as they are: thousands of them would hold up the event loop otherwise.
-    """
-    if not rows:
-        return
-    on_sqlite = connection.dialect.name == "sqlite"
-    statement = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
-    keys = [column.name for column in table.primary_key]
-    left = {*keys, *keeping}
-    changes: dict[str, ColumnElement[Any]] = {}
-    for column in table.columns:
-        new = statement.excluded[column.name]
-        if column.name in adding:
-            changes[column.name] = column + new
-        elif column.name not in left:
-            changes[column.name] = new
-    where = None if rising is None else table.c[rising] < statement.excluded[rising]
-    if changes:
-        whole = statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
-    else:
-        whole = statement.on_conflict_do_nothing(index_elements=keys)
-    if plain:
-        compiled = whole.compile(dialect=connection.dialect)
-        given = itemgetter(*(compiled.positiontup or ()))
-        await connection.exec_driver_sql(str(compiled), [given(row) for row in rows])
-    else:
-        await connection.execute(whole, list(rows))
 
 
 async def count_rows(connection: AsyncConnection, table: Table) -> int:

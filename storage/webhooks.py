@@ -13,7 +13,8 @@ from storage import tables
 from storage.encoding import clean, unpack
 from storage.outbox import OutboxRow
 from storage.pages import Page, bounded, decode_cursor, page_of
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 _outbox = tables.outbox
 _cursors = tables.outbox_cursors

@@ -17,7 +17,8 @@ from storage.catalogue.packing import decode_catalogue, encode_catalogue
 from storage.catalogue.sites import Adoption
 from storage.commissioning import Word, keep_words
 from storage.encoding import clean, from_row
-from storage.state import StateEngine, upsert
+from storage.state import StateEngine
+from storage.upsert import upsert
 
 KEPT_IN_MEMORY = 4
 

@@ -8,8 +8,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, select, text
 
 from storage import tables
-from storage.state import MIGRATIONS, StateEngine, StateError, parse_url, upsert
+from storage.state import MIGRATIONS, StateEngine, StateError, parse_url
 from storage.tables import metadata
+from storage.upsert import upsert
 
 SQLITE_ONLY = pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)
 

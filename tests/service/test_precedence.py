@@ -1,0 +1,62 @@
+"""Requests wait while the service's loop is late, and not for ever."""
+
+import asyncio
+import time
+
+import pytest
+
+from service import precedence
+from service.precedence import AlarmsFirst, Punctuality
+
+
+class Told(Punctuality):
+    """Late for as long as it is told."""
+
+    def __init__(self, looks):
+        super().__init__()
+        self.looks = looks
+
+    @property
+    def late_s(self):
+        self.looks -= 1
+        return 1.0 if self.looks >= 0 else 0.0
+
+
+async def served(punctuality, path="/api/v1/facilities"):
+    done = []
+
+    async def app(scope, _receive, _send):
+        done.append(scope["path"])
+
+    await AlarmsFirst(app, punctuality)({"type": "http", "path": path}, None, None)
+    assert done == [path]
+
+
+async def test_a_request_waits_until_the_loop_is_in_time(monkeypatch):
+    monkeypatch.setattr(precedence, "LOOK_S", 0.0)
+    told = Told(3)
+    await served(told)
+    assert told.looks == -1
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/api/v1/events"])
+async def test_health_and_events_wait_for_nobody(path):
+    told = Told(3)
+    await served(told, path)
+    assert told.looks == 3
+
+
+async def test_a_request_does_not_wait_for_ever(monkeypatch):
+    monkeypatch.setattr(precedence, "WAIT_S_MAX", 0.05)
+    await asyncio.wait_for(served(Told(10**9)), 30)
+
+
+async def test_a_loop_that_is_held_up_is_late_and_then_is_not():
+    punctuality = Punctuality()
+    beating = asyncio.create_task(punctuality.beat())
+    await asyncio.sleep(0)
+    time.sleep(0.1)  # noqa: ASYNC251  what holds a loop up
+    assert punctuality.late_s > 0.05
+    while punctuality.late_s > 0.005:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    beating.cancel()
