@@ -6,13 +6,15 @@ more Python than there is; what it gets too much of, the way of an alarm would l
 
 import asyncio
 import time
+from contextlib import ExitStack, suppress
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BEAT_S = 0.01
 LATE_S = 0.03
 WAIT_S_MAX = 1.0
 LOOK_S = 0.02
+TURNS, TURN_WAIT_S_MAX = 4, 5.0
 AT_ONCE = ("/health", "/api/v1/events")
 
 
@@ -35,17 +37,44 @@ class Punctuality:
 
 
 class AlarmsFirst:
-    """Has a request wait, a second at most, while alarms are held up; health and events go at once."""
+    """Has requests begin a few at a time, and wait while alarms are held up; for seconds at most.
+
+    An event waits on the interface's loop behind all requests that have begun: so there are never
+    many. A turn ends with the beginning of the answer, lest a slow reader keep it. Health and events go
+    at once.
+    """
 
     def __init__(self, app: ASGIApp, punctuality: Punctuality) -> None:
         self._app = app
         self._punctuality = punctuality
+        self._turns = asyncio.Semaphore(TURNS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and not scope["path"].startswith(AT_ONCE):
-            until_s = time.monotonic() + WAIT_S_MAX
-            # Another thread's loop: there is nothing to be told by.
-            while self._punctuality.late_s > LATE_S and time.monotonic() < until_s:  # noqa: ASYNC110
-                await asyncio.sleep(LOOK_S)
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"].startswith(AT_ONCE):
+            await self._app(scope, receive, send)
+            return
+        ending = await self._turn()
+
+        async def begin(message: Message) -> None:
+            ending.close()
+            await send(message)
+
+        with ending:
+            await self._until_alarms_are_in_time()
+            await self._app(scope, receive, begin)
+
+    async def _turn(self) -> ExitStack:
+        """Wait for a turn, though not for ever; return what ends it."""
+        ending = ExitStack()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TURN_WAIT_S_MAX):
+                await self._turns.acquire()
+                ending.callback(self._turns.release)
+        return ending
+
+    async def _until_alarms_are_in_time(self) -> None:
+        until_s = time.monotonic() + WAIT_S_MAX
+        # Another thread's loop: there is nothing to be told by.
+        while self._punctuality.late_s > LATE_S and time.monotonic() < until_s:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_S)

@@ -60,3 +60,30 @@ async def test_a_loop_that_is_held_up_is_late_and_then_is_not():
     while punctuality.late_s > 0.005:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     beating.cancel()
+
+
+async def test_a_few_begin_at_a_time_and_a_slow_reader_keeps_no_turn():
+    begun, answer, read = [], asyncio.Event(), asyncio.Event()
+
+    async def app(scope, _receive, send):
+        begun.append(scope["path"])
+        await answer.wait()
+        await send({"type": "http.response.start"})
+        await read.wait()
+
+    async def send(_message):
+        pass
+
+    gate = AlarmsFirst(app, Told(0))
+    requests = [
+        asyncio.create_task(gate({"type": "http", "path": f"/{n}"}, None, send)) for n in range(20)
+    ]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(begun) == precedence.TURNS
+    answer.set()
+    while len(begun) < 20:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert not any(each.done() for each in requests)
+    read.set()
+    await asyncio.wait_for(asyncio.gather(*requests), 30)
