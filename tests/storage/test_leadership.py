@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from storage.leadership import HEAD_START_S, RENEW_S, Leadership, LeadershipLost
-from storage.postgres import LoopThread, dsn_of
+from storage.postgres import SERVER_ERRORS, LoopThread, dsn_of
 from storage.state import StateEngine
 
 
@@ -151,7 +151,7 @@ async def test_a_transaction_that_no_timeout_ends_does_not_keep_the_next_from_le
     await asleep.execute("SELECT epoch FROM leadership WHERE id = 1 FOR SHARE")
     await asyncio.to_thread(first.close)
     assert await asyncio.wait_for(second.take(), 30) == first.epoch + 1
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+    with pytest.raises(SERVER_ERRORS):
         await asleep.execute("COMMIT")
     await asyncio.to_thread(second.close)
     await engine.close()
