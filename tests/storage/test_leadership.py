@@ -153,5 +153,6 @@ async def test_a_transaction_that_no_timeout_ends_does_not_keep_the_next_from_le
     assert await asyncio.wait_for(second.take(), 30) == first.epoch + 1
     with pytest.raises(SERVER_ERRORS):
         await asleep.execute("COMMIT")
+    asleep.terminate()
     await asyncio.to_thread(second.close)
     await engine.close()
