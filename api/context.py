@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
+from api.answers import Answers
 from api.index import CatalogueIndex
 from api.metrics import ApiMetrics
 from api.picture import Pictures
@@ -37,6 +38,7 @@ class Context:
         # Looking at the live picture is quick, but there may be many channels.
         self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s)
         self.pictures = Pictures(ports.live, self.live_pool)
+        self.answers = Answers()
         self.hub = Hub(ports.store, self.encode, settings.stream_ring)
         self.listeners = 0
         self.frames_reading = 0
@@ -90,8 +92,8 @@ class Context:
         self.live_pool.close()
 
 
-def context_of(request: Request) -> Context:
-    """Return the application's context."""
+async def context_of(request: Request) -> Context:
+    """Return the application's context. Asynchronous, lest each request be sent through a thread."""
     return cast("Context", request.app.state.context)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from domain.catalogue import Catalogue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one of a revision is none of another's
 class CatalogueIndex:
     """Channel ids ascending: all, and by facility; channels by gateway, fault channels apart."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy.typing as npt
 from api.pool import Pool
 from api.ports import Live
 from api.present import reports_on_change
+from domain.alarm import Alarm
 from domain.catalogue import Catalogue, Channel
 from domain.grade import Grade
 from domain.readings import Int32s, Int64s, UInt8s
 
 _AGE_S_MAX = 1.0
 _EVER = 2**63 - 1
-_GRADES = {grade.value: grade for grade in Grade}
 
 
 @dataclass(slots=True)
@@ -34,22 +34,17 @@ class FacilityPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class CityPicture:
-    """Every facility of one revision now."""
-
-    catalogue: Catalogue
-    facilities: dict[str, FacilityPicture]
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What of a picture stays as long as the revision: columns of measured channels, and counts.
 
     ``facility`` is the place of a channel's facility; ``age_ns_max`` how old its newest reading may be to
-    be fresh; ``channels`` and ``in_commissioning`` count by facility.
+    be fresh; ``channels`` and ``in_commissioning`` count by facility. ``ids`` are the facilities'
+    ascending, and ``places`` says where each stands.
     """
 
     catalogue: Catalogue
+    ids: list[str]
+    places: dict[str, int]
     channel: Int32s
     facility: Int32s
     age_ns_max: Int64s
@@ -58,9 +53,51 @@ class Plan:
     in_commissioning: list[int]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CityPicture:
+    """Every facility of one revision now. A facility is put together when it is asked for."""
+
+    plan: Plan
+    grades: list[int]  # by place, as are the fresh channels
+    fresh_channels: list[int]
+    alarms: dict[str, list[Alarm]]  # the open ones, by facility
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The revision that is drawn."""
+        return self.plan.catalogue
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all facilities, ascending."""
+        return self.plan.ids
+
+    def grade(self, facility_id: str) -> Grade:
+        """Return the worst grade among a facility's channels."""
+        return Grade(self.grades[self.plan.places[facility_id]])
+
+    def facility(self, facility_id: str) -> FacilityPicture:
+        """Return one facility; raises ``KeyError`` where there is none of this id."""
+        place = self.plan.places[facility_id]
+        picture = FacilityPicture(
+            self.grade(facility_id),
+            channels=self.plan.channels[place],
+            fresh_channels=self.fresh_channels[place],
+            in_commissioning=self.plan.in_commissioning[place],
+        )
+        for alarm in self.alarms.get(facility_id, ()):
+            picture.unacknowledged += not alarm.acknowledged
+            if alarm.instrument:
+                picture.open_faults += 1
+            else:
+                picture.open_alarms[alarm.grade] += 1
+        return picture
+
+
 def plan_of(catalogue: Catalogue) -> Plan:
     """Return the plan of a revision; walks over all channels, once."""
-    places = {facility.id: place for place, facility in enumerate(catalogue.facilities)}
+    ids = sorted(facility.id for facility in catalogue.facilities)
+    places = {facility_id: place for place, facility_id in enumerate(ids)}
     chosen = [
         (number, places[channel.facility], _age_ns_max(channel, catalogue), channel.commissioning)
         for number, channel in enumerate(catalogue.channels)
@@ -70,6 +107,8 @@ def plan_of(catalogue: Catalogue) -> Plan:
     commissioning = np.array([row[3] for row in chosen], np.bool_)
     return Plan(
         catalogue,
+        ids,
+        places,
         np.array([row[0] for row in chosen], np.int32),
         place,
         np.array([row[2] for row in chosen], np.int64),
@@ -90,29 +129,11 @@ def draw(live: Live, plan: Plan, time_ns: Int64s, grade: UInt8s) -> CityPicture:
     fresh = (times != 0) & (live.now_ns() - times <= plan.age_ns_max)
     worst = np.zeros(count, np.uint8)
     np.maximum.at(worst, plan.facility[plan.counts], grade[plan.channel[plan.counts]])
-    facilities = {
-        facility.id: FacilityPicture(
-            _GRADES[own], channels=channels, fresh_channels=new, in_commissioning=commissioning
-        )
-        for facility, own, channels, new, commissioning in zip(
-            plan.catalogue.facilities,
-            worst.tolist(),
-            plan.channels,
-            np.bincount(plan.facility[fresh], minlength=count).tolist(),
-            plan.in_commissioning,
-            strict=True,
-        )
-    }
+    alarms: defaultdict[str, list[Alarm]] = defaultdict(list)
     for alarm in live.open_alarms():
-        facility = facilities.get(alarm.facility)
-        if facility is None:
-            continue
-        facility.unacknowledged += not alarm.acknowledged
-        if alarm.instrument:
-            facility.open_faults += 1
-        else:
-            facility.open_alarms[alarm.grade] += 1
-    return CityPicture(plan.catalogue, facilities)
+        alarms[alarm.facility].append(alarm)
+    new = np.bincount(plan.facility[fresh], minlength=count)
+    return CityPicture(plan, worst.tolist(), new.tolist(), dict(alarms))
 
 
 class Pictures:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -22,8 +23,11 @@ from api.schemas import (
 from domain.alarm import Alarm, Transition
 from domain.catalogue import Catalogue, Channel, Feature, Limit, Quantity, Text
 from domain.grade import Grade
-from domain.readings import Evidence, Latest
-from domain.time import TIME_NS_MAX, TIME_NS_MIN, format_rfc3339
+from domain.readings import Evidence, Int64s, Latest
+from domain.time import NS_PER_S, TIME_NS_MAX, TIME_NS_MIN, format_rfc3339
+
+# Texts and limits that are put into documents once: channels have theirs from few templates.
+ALIKE_MAX = 4096
 
 AlarmText = Callable[[Alarm, Catalogue], Text]
 
@@ -38,11 +42,21 @@ def time_text(time_ns: int) -> str:
     return format_rfc3339(min(max(int(time_ns), TIME_NS_MIN), TIME_NS_MAX))
 
 
+def time_texts(time_ns: Int64s) -> list[str]:
+    """Return ``time_text`` of many times, of shape (n,)."""
+    times = np.clip(time_ns, TIME_NS_MIN, TIME_NS_MAX)
+    if (times % NS_PER_S).any():
+        return [format_rfc3339(each) for each in times.tolist()]
+    whole: list[str] = np.datetime_as_string(times.view("M8[ns]"), "s", "UTC").tolist()
+    return whole
+
+
 def time_or_none(time_ns: int | None) -> str | None:
     """Return an RFC 3339 time; ``None`` for ``None`` and for 0, which stands for never."""
     return time_text(time_ns) if time_ns else None
 
 
+@lru_cache(ALIKE_MAX)
 def words(text: Text) -> Words:
     """Return a text in both languages."""
     return Words(zh=text.zh, en=text.en)
@@ -90,6 +104,7 @@ def judged_channel(alarm: Alarm, catalogue: Catalogue) -> Channel | None:
     return find_channel(alarm.channel, catalogue)
 
 
+@lru_cache(ALIKE_MAX)
 def limit_out(limit: Limit) -> LimitOut:
     """Return a limit as a document."""
     return LimitOut(

@@ -8,12 +8,14 @@ import msgspec
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from api.answers import json_of
 from api.context import Context
 from api.errors import bad_request
 from api.lists import QueryTime, bad_cursor, decode_cursor, encode_cursor, parse_time
 from api.ports import Archive, Buckets, Series
-from api.present import finite, quantity_of, time_text
+from api.present import quantity_of, time_text, time_texts
 from domain.catalogue import Catalogue, Channel
+from domain.readings import Int64s
 from domain.time import NS_PER_S, TIME_NS_MAX
 
 POINTS_MAX = 20_000
@@ -96,37 +98,32 @@ def _resume(cursor: str, start_ns: int, end_ns: int) -> int:
 
 def raw_items(series: Series, limit: int) -> tuple[list[dict[str, Any]], int | None]:
     """Return up to ``limit`` readings, and the time of the first that is left over."""
-    times = series.time_ns.tolist()
-    rows = zip(times, series.value.tolist(), series.quality.tolist(), strict=True)
-    items = [
-        {"time": time_text(time_ns), "value": finite(value), "quality": quality}
-        for time_ns, value, quality in rows
-    ]
-    return items[:limit], times[limit] if len(times) > limit else None
+    rows = zip(
+        time_texts(series.time_ns[:limit]),
+        series.value[:limit].tolist(),
+        series.quality[:limit].tolist(),
+        strict=True,
+    )
+    # What is not finite becomes null where it is encoded.
+    items = [{"time": time, "value": value, "quality": quality} for time, value, quality in rows]
+    return items, _first_left_over(series.time_ns, limit)
 
 
 def bucket_items(buckets: Buckets, limit: int) -> tuple[list[dict[str, Any]], int | None]:
     """Return up to ``limit`` buckets, and the start of the first that is left over."""
-    starts, counts = buckets.start_ns.tolist(), buckets.count.tolist()
-    figures = zip(
-        buckets.min.tolist(),
-        buckets.max.tolist(),
-        buckets.mean.tolist(),
-        buckets.last.tolist(),
+    figures = (buckets.count, buckets.min, buckets.max, buckets.mean, buckets.last)
+    rows = zip(
+        time_texts(buckets.start_ns[:limit]),
+        *(figure[:limit].tolist() for figure in figures),
         strict=True,
     )
-    items = [
-        {
-            "start": time_text(start_ns),
-            "count": count,
-            "min": finite(low),
-            "max": finite(high),
-            "mean": finite(mean),
-            "last": finite(last),
-        }
-        for start_ns, count, (low, high, mean, last) in zip(starts, counts, figures, strict=True)
-    ]
-    return items[:limit], starts[limit] if len(starts) > limit else None
+    names = ("start", "count", "min", "max", "mean", "last")
+    items = [dict(zip(names, row, strict=True)) for row in rows]
+    return items, _first_left_over(buckets.start_ns, limit)
+
+
+def _first_left_over(times_ns: Int64s, limit: int) -> int | None:
+    return int(times_ns[limit]) if len(times_ns) > limit else None
 
 
 def answer(archive: Archive, span: Span, head: dict[str, Any]) -> bytes:
@@ -158,4 +155,4 @@ async def read(
         "bucket_s": None if span.bucket_ns is None else span.bucket_ns / NS_PER_S,
     }
     body = await here.archive_pool.run(lambda: answer(here.ports.archive, span, head))
-    return Response(body, media_type="application/json")
+    return json_of(body)

@@ -36,7 +36,7 @@ def format_rfc3339(time_ns: int) -> str:
     '1970-01-01T00:00:01.500Z'
     """
     seconds, fraction_ns = divmod(int(time_ns), NS_PER_S)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
     if fraction_ns == 0:
         return f"{text}Z"
     digits = f"{fraction_ns:09d}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import socket
 import sys
 from contextlib import AsyncExitStack
 
@@ -19,7 +18,7 @@ from service.backups import Backups
 from service.catalogues import Catalogues
 from service.clock import Clock, DataClock, WallClock, time_of
 from service.disk import watch_disks
-from service.door import Door
+from service.door import Door, bind
 from service.gate import Gate
 from service.judgement import Judgement, recover
 from service.keeping import program_version
@@ -59,7 +58,7 @@ async def serve(settings: Settings) -> None:
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
-        door = Door(supervisor, stack.enter_context(_listener(settings)))
+        door = Door(supervisor, stack.enter_context(bind(settings)))
         stack.push_async_callback(door.close)
         stores = await supervisor.unless_stopped(open_stores(settings, stack))
         if stores is None:
@@ -248,23 +247,6 @@ def _clock(settings: Settings, journal: Journal) -> Clock:
     last = [row for rows in journal.read_span(max(seq - 1, 0), seq) for row in rows.records]
     start_ns = time_of(last[-1]) if last else 0
     return DataClock(newest_time_ns, start_ns, seconds_to_ns(settings.clock_jump_s))
-
-
-def _listener(settings: Settings) -> socket.socket:
-    """Return the socket of the HTTP interface, bound before anything else is touched."""
-    host, port = settings.http_host, settings.http_port
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise StartError(
-            f"cannot listen on {settings.http_listen} ({error.strerror}): "
-            "choose another address with LIFELINE_HTTP_LISTEN"
-        ) from None
-    return listener
 
 
 async def _stop(supervisor: Supervisor, door: Door, stores: Stores, judgement: Judgement) -> None:

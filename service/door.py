@@ -15,9 +15,30 @@ from api.app import end_streams
 from api.errors import problem
 from service.across import ask
 from service.direct import DirectProtocol
+from service.opening import StartError
+from service.settings import Settings
 from service.supervise import Supervisor
 
 STOP_TIMEOUT_S = 5
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Return the socket of the HTTP interface; raises ``StartError`` where it cannot be had."""
+    host, port = settings.http_host, settings.http_port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        # The protocol by its number: only where it stands does asyncio turn off Nagle's algorithm, with
+        # which each short answer and each event would wait up to 40 ms for an acknowledgement.
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {settings.http_listen} ({error.strerror}): "
+            "choose another address with LIFELINE_HTTP_LISTEN"
+        ) from None
+    return listener
 
 
 class Front:

@@ -36,12 +36,20 @@ class Punctuality:
         return max(0.0, time.monotonic() - self._beaten_s - BEAT_S)
 
 
+def _waits(scope: Scope) -> bool:
+    return (
+        scope["type"] == "http"
+        and scope["method"] == "GET"
+        and not scope["path"].startswith(AT_ONCE)
+    )
+
+
 class AlarmsFirst:
     """Has requests begin a few at a time, and wait while alarms are held up; for seconds at most.
 
     An event waits on the interface's loop behind all requests that have begun: so there are never
-    many. A turn ends with the beginning of the answer, lest a slow reader keep it. Health and events go
-    at once.
+    many. A turn ends with the beginning of the answer, lest a slow reader keep it. Health, events and
+    whatever is no question (an acknowledgement, frames of a gateway) go at once.
     """
 
     def __init__(self, app: ASGIApp, punctuality: Punctuality) -> None:
@@ -51,7 +59,7 @@ class AlarmsFirst:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"].startswith(AT_ONCE):
+        if not _waits(scope):
             await self._app(scope, receive, send)
             return
         ending = await self._turn()

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
+from api.answers import json_of
 from api.auth import Writer
 from api.context import Context, Here
 from api.errors import ApiError, not_found
@@ -74,12 +76,19 @@ def _check_id(alarm_id: str) -> None:
         raise not_found("alarm", alarm_id)
 
 
-@router.get("/alarms", summary="List alarms")
-async def list_alarms(here: Here, query: Annotated[AlarmQuery, Query()]) -> Listed[AlarmOut]:
+@router.get("/alarms", summary="List alarms", response_model=Listed[AlarmOut])
+async def list_alarms(here: Here, query: Annotated[AlarmQuery, Query()]) -> Response:
     """Return alarms, raised last first."""
-    page = await from_store(here.ports.store.alarms(query.to_filter()))
+    wanted = query.to_filter()
+    version = (here.hub.last, here.index)
+    return json_of(await here.answers.give(wanted, version, partial(_alarms, here, wanted)))
+
+
+async def _alarms(here: Context, wanted: AlarmFilter) -> bytes:
+    page = await from_store(here.ports.store.alarms(wanted))
     catalogue, text = here.catalogue, here.ports.alarm_text
-    return Listed(items=[alarm_out(alarm, catalogue, text) for alarm in page.items], next=page.next)
+    items = [alarm_out(alarm, catalogue, text) for alarm in page.items]
+    return Listed(items=items, next=page.next).model_dump_json().encode()
 
 
 @router.get("/alarms/{alarm_id}", summary="Show one alarm with its transitions and evidence")

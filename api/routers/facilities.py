@@ -1,9 +1,12 @@
 """Facilities, as they stand now."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
+from api.answers import json_of
 from api.context import Here
 from api.errors import not_found
 from api.lists import ListQuery, QueryId, cut
@@ -46,27 +49,38 @@ def facility_out(facility: Facility, picture: FacilityPicture, catalogue: Catalo
     )
 
 
-def _fits(facility: Facility, city: CityPicture, query: FacilityQuery) -> bool:
-    return (
-        query.kind in (None, facility.kind)
-        and query.district in (None, facility.district)
-        and query.grade in (None, city.facilities[facility.id].grade.word)
-    )
+def _that_fit(city: CityPicture, query: FacilityQuery) -> Callable[[str], bool]:
+    by_id = city.catalogue.facility_by_id
+    grade = None if query.grade is None else Grade.from_word(query.grade)
+
+    def fits(facility_id: str) -> bool:
+        facility = by_id[facility_id]
+        return (
+            query.kind in (None, facility.kind)
+            and query.district in (None, facility.district)
+            and (grade is None or city.grade(facility_id) is grade)
+        )
+
+    return fits
 
 
-@router.get("/facilities", summary="List facilities with their grade and open alarms")
-async def list_facilities(
-    here: Here, query: Annotated[FacilityQuery, Query()]
-) -> Listed[FacilityOut]:
+@router.get(
+    "/facilities",
+    summary="List facilities with their grade and open alarms",
+    response_model=Listed[FacilityOut],
+)
+async def list_facilities(here: Here, query: Annotated[FacilityQuery, Query()]) -> Response:
     """Return facilities by id."""
     city = await here.pictures.now()
+    asked = ("facilities", query.model_dump_json())
+    return json_of(await here.answers.give(asked, city, partial(_facilities, city, query)))
+
+
+async def _facilities(city: CityPicture, query: FacilityQuery) -> bytes:
     by_id = city.catalogue.facility_by_id
-    ids = sorted(item.id for item in city.catalogue.facilities if _fits(item, city, query))
-    part, cursor = cut(ids, query.cursor, query.limit)
-    return Listed(
-        items=[facility_out(by_id[i], city.facilities[i], city.catalogue) for i in part],
-        next=cursor,
-    )
+    part, cursor = cut(city.ids, query.cursor, query.limit, _that_fit(city, query))
+    items = [facility_out(by_id[i], city.facility(i), city.catalogue) for i in part]
+    return Listed(items=items, next=cursor).model_dump_json().encode()
 
 
 @router.get("/facilities/{facility_id:path}", summary="Show one facility")
@@ -76,4 +90,4 @@ async def show_facility(here: Here, facility_id: str) -> FacilityOut:
     facility = city.catalogue.facility_by_id.get(facility_id)
     if facility is None:
         raise not_found("facility", facility_id)
-    return facility_out(facility, city.facilities[facility_id], city.catalogue)
+    return facility_out(facility, city.facility(facility_id), city.catalogue)

@@ -47,5 +47,7 @@ def test_facilities_are_drawn_at_once_as_they_would_be_one_by_one(seed):
     catalogue, *columns = live.newest()
     picture = draw(live, plan_of(catalogue), *columns)
     assert picture.catalogue is live.active
-    assert picture.facilities == drawn_one_by_one(live)
-    assert all(each.open_alarms == Counter() for each in picture.facilities.values())
+    assert picture.ids == sorted(facility.id for facility in live.active.facilities)
+    assert {each: picture.facility(each) for each in picture.ids} == drawn_one_by_one(live)
+    assert all(picture.grade(each) is picture.facility(each).grade for each in picture.ids)
+    assert all(picture.facility(each).open_alarms == Counter() for each in picture.ids)

@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from api.app import create_app
+from api.fan import DIRECT
 from domain.alarm import TransitionKind
-from service.door import Door
+from service.door import Door, bind
+from service.settings import Settings
 from service.supervise import Supervisor
 from tests.api.conftest import a_busy_city
 from tests.api.fakes import NOW_NS, transition_of
@@ -52,6 +54,28 @@ async def test_it_answers_while_the_services_loop_does_not_run(listener):
     await door.close()
     with pytest.raises(httpx.TransportError):
         await asyncio.to_thread(httpx.get, f"{url}/health/live")
+
+
+async def test_answers_do_not_wait_for_acknowledgements(tmp_path):
+    settings = Settings(_env_file=None, http_listen="127.0.0.1:0", data_dir=tmp_path)
+    with bind(settings) as listener:
+        door = Door(Supervisor(), listener)
+        without_delay = []
+
+        async def app(scope, _receive, send):
+            peer = scope["extensions"][DIRECT].get_extra_info("socket")
+            without_delay.append(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        door.open()
+        await until(lambda: door.is_open)
+        door.front.app = app
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        answer = await asyncio.to_thread(httpx.get, url)
+        await door.close()
+    assert answer.status_code == 204
+    assert without_delay == [1]
 
 
 async def test_a_standby_shows_its_state_and_then_the_interface(listener):

@@ -22,13 +22,13 @@ class Told(Punctuality):
         return 1.0 if self.looks >= 0 else 0.0
 
 
-async def served(punctuality, path="/api/v1/facilities"):
+async def served(punctuality, path="/api/v1/facilities", method="GET"):
     done = []
 
     async def app(scope, _receive, _send):
         done.append(scope["path"])
 
-    await AlarmsFirst(app, punctuality)({"type": "http", "path": path}, None, None)
+    await AlarmsFirst(app, punctuality)({"type": "http", "method": method, "path": path}, None, None)
     assert done == [path]
 
 
@@ -43,6 +43,12 @@ async def test_a_request_waits_until_the_loop_is_in_time(monkeypatch):
 async def test_health_and_events_wait_for_nobody(path):
     told = Told(3)
     await served(told, path)
+    assert told.looks == 3
+
+
+async def test_what_is_no_question_waits_for_nobody():
+    told = Told(3)
+    await served(told, "/api/v1/alarms/a/acknowledge", "POST")
     assert told.looks == 3
 
 
@@ -76,7 +82,7 @@ async def test_a_few_begin_at_a_time_and_a_slow_reader_keeps_no_turn():
 
     gate = AlarmsFirst(app, Told(0))
     requests = [
-        asyncio.create_task(gate({"type": "http", "path": f"/{n}"}, None, send)) for n in range(20)
+        asyncio.create_task(gate({"type": "http", "method": "GET", "path": f"/{n}"}, None, send)) for n in range(20)
     ]
     for _ in range(50):
         await asyncio.sleep(0)
