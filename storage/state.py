@@ -31,9 +31,11 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import (
     Connection,
+    Engine,
     Row,
     Select,
     Table,
+    create_engine,
     event,
     func,
     make_url,
@@ -47,6 +49,7 @@ from sqlalchemy.pool import NullPool
 from storage.marks import Marks
 from storage.postgres import COMMAND_TIMEOUT_S, SERVER_ERRORS, connect, dsn_of, is_away, pauses_s
 from storage.sqlite import is_disk_full
+from storage.sqlite_threads import SqliteThreads
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
@@ -105,9 +108,19 @@ def create_engine_for(url: URL, **options: Any) -> AsyncEngine:
     except ModuleNotFoundError as error:
         raise StateError(f"{url.drivername} needs the package {error.name}: install it") from error
     if on_sqlite:
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        _begin_as_sqlite_does(engine.sync_engine)
     return engine
+
+
+def _threads_for(url: URL) -> SqliteThreads:
+    engine = create_engine(url.set(drivername="sqlite"), pool_size=READERS_MAX + 1, max_overflow=0)
+    _begin_as_sqlite_does(engine)
+    return SqliteThreads(engine, READERS_MAX)
+
+
+def _begin_as_sqlite_does(engine: Engine) -> None:
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -194,6 +207,7 @@ class StateEngine:
         self._marks = None if url.get_backend_name() == "sqlite" else Marks()
         self._fence: Work[None] | None = None
         self._patience_s: float | None = None
+        self._threads = _threads_for(url) if self._marks is None else None
 
     @classmethod
     async def open(cls, url: str, *, patience_s: float = 0.0) -> "StateEngine":
@@ -241,6 +255,8 @@ class StateEngine:
     async def close(self) -> None:
         """Close every connection."""
         await self._reader.dispose()
+        if self._threads is not None:
+            await asyncio.to_thread(self._threads.close)
 
     async def write(self, work: Work[T]) -> T:
         """Do ``work`` in a transaction: committed at its end, rolled back where it raises.
@@ -250,8 +266,9 @@ class StateEngine:
         Where the server goes away it is done again, but never twice: so ``work`` changes nothing but
         the database.
         """
-        if self._marks is None:
-            return await _finished(self._write(work))
+        if self._threads is not None:
+            return await _finished(self._write(work, self._threads))
+        assert self._marks is not None  # noqa: S101  of PostgreSQL
         try:
             async with asyncio.timeout(self._patience_s):
                 await self._writing.acquire()
@@ -285,11 +302,11 @@ class StateEngine:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
-    async def _write(self, work: Work[T]) -> T:
+    async def _write(self, work: Work[T], threads: SqliteThreads) -> T:
         while True:
             try:
-                async with self.begin() as connection:
-                    done = await work(connection)
+                async with self._writing:
+                    done = await threads.write(work)
             except DBAPIError as error:
                 if not is_disk_full(error):
                     raise
@@ -306,6 +323,8 @@ class StateEngine:
             return await work(connection)
 
     async def _fetch(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        if self._threads is not None:
+            return await self._threads.fetch(statement)
         async with self._reader.connect() as connection:
             rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
             return rows

@@ -1,10 +1,23 @@
 """Rows that are there or not: the one place that knows the two databases' dialects."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table
+import msgspec
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,13 +35,18 @@ async def upsert(
     """Insert ``rows``; where a primary key is there already, change that row instead.
 
     Columns in ``adding`` are added to what is there, those in ``keeping`` stay as they are, all
-    others are replaced. With ``rising`` a row changes only where that column grows. Rows of ``plain`` values (text, integers, floats) for all
-    columns go to the driver as they are: thousands of them would hold up the event loop otherwise.
+    others are replaced. With ``rising`` a row changes only where that column grows. Rows of ``plain``
+    values (text, integers, finite floats) for all columns, each key once, go as one parameter of one
+    statement: row by row thousands of them would ask for the interpreter thousands of times.
     """
     if not rows:
         return
     on_sqlite = connection.dialect.name == "sqlite"
     statement = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
+    if plain:
+        names = [column.name for column in table.columns]
+        listed = _listed_in_sqlite(table) if on_sqlite else _listed_in_postgresql(table)
+        statement = statement.from_select(names, listed)
     keys = [column.name for column in table.primary_key]
     left = {*keys, *keeping}
     changes: dict[str, ColumnElement[Any]] = {}
@@ -44,8 +62,31 @@ async def upsert(
     else:
         whole = statement.on_conflict_do_nothing(index_elements=keys)
     if plain:
-        compiled = whole.compile(dialect=connection.dialect)
-        given = itemgetter(*(compiled.positiontup or ()))
-        await connection.exec_driver_sql(str(compiled), [given(row) for row in rows])
+        await connection.execute(whole, {"given": _in_json(table, rows)})
     else:
         await connection.execute(whole, list(rows))
+
+
+def _in_json(table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
+    given = itemgetter(*(column.name for column in table.columns))
+    return msgspec.json.encode([given(row) for row in rows]).decode()
+
+
+@cache
+def _listed_in_sqlite(table: Table) -> Select[Any]:
+    """Return the rows of a JSON list of lists, as a table."""
+    row = func.json_each(bindparam("given", type_=Text)).table_valued("value").c.value
+    columns = [
+        func.json_extract(row, f"$[{place}]", type_=column.type)
+        for place, column in enumerate(table.columns)
+    ]
+    return select(*columns).where(true())  # without it SQLite takes ON CONFLICT for a join's
+
+
+@cache
+def _listed_in_postgresql(table: Table) -> Select[Any]:
+    row = func.json_array_elements(cast(bindparam("given", type_=Text), JSON)).column_valued("row")
+    columns = [
+        cast(row.op("->>")(place), column.type) for place, column in enumerate(table.columns)
+    ]
+    return select(*columns)

@@ -28,7 +28,9 @@ async def served(punctuality, path="/api/v1/facilities", method="GET"):
     async def app(scope, _receive, _send):
         done.append(scope["path"])
 
-    await AlarmsFirst(app, punctuality)({"type": "http", "method": method, "path": path}, None, None)
+    await AlarmsFirst(app, punctuality)(
+        {"type": "http", "method": method, "path": path}, None, None
+    )
     assert done == [path]
 
 
@@ -82,7 +84,8 @@ async def test_a_few_begin_at_a_time_and_a_slow_reader_keeps_no_turn():
 
     gate = AlarmsFirst(app, Told(0))
     requests = [
-        asyncio.create_task(gate({"type": "http", "method": "GET", "path": f"/{n}"}, None, send)) for n in range(20)
+        asyncio.create_task(gate({"type": "http", "method": "GET", "path": f"/{n}"}, None, send))
+        for n in range(20)
     ]
     for _ in range(50):
         await asyncio.sleep(0)
