@@ -20,6 +20,8 @@ from domain.catalogue import Catalogue
 from domain.readings import Latest
 
 T = TypeVar("T")
+# A question to the archive computes for long, mostly without the interpreter's lock.
+ARCHIVE_NICENESS = 10
 
 
 class Context:
@@ -34,6 +36,7 @@ class Context:
             settings.archive_threads,
             settings.archive_waiting_max,
             settings.archive_timeout_s,
+            niceness=ARCHIVE_NICENESS,
         )
         # Looking at the live picture is quick, but there may be many channels.
         self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s)

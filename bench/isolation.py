@@ -14,9 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.bed import Bed, Listener, cpu_s, running_with
+from bench.city import DISTRICT, PROBE_GATEWAY
 from bench.crowd import Company, Crowd
 from bench.latency import toggle
+from bench.wire import connect, publish_packet
 from domain.catalogue import Catalogue
+from domain.time import NS_PER_S
+from ingest.topics import build_data_topic
+from ingest.wire import block
 from service.children import Child
 from service.city_catalogue import city_catalogue
 from simulators.city import City
@@ -24,6 +29,7 @@ from simulators.city import City
 PROBE_FILE = Path(__file__).parent / "probe.yaml"
 CHANNELS = 85_000
 TURNS, TURN_S, TOGGLES_PER_S = 2, 40.0, 4.0
+YEAR_MINUTES = 365 * 24 * 60
 _LOST_AFTER_S = 60.0
 
 
@@ -46,6 +52,20 @@ def living(bed: Bed, channels: int, seconds: float) -> Iterator[Child]:
         yield city
     finally:
         city.stop()
+
+
+def send_year(bed: Bed) -> None:
+    """Send a year of minutes of the probe's history, as a gateway that was away would."""
+    sock = connect(bed.mqtt_port, "bench-history")
+    topic = build_data_topic(DISTRICT, PROBE_GATEWAY, "block")
+    step_ns, count = 60 * NS_PER_S, 500
+    first_ns = time.time_ns() - YEAR_MINUTES * step_ns
+    values = np.random.default_rng(3).normal(20, 2, (YEAR_MINUTES // count, count))
+    for number, samples in enumerate(values.astype(np.float32)):
+        payload = block.encode("history", first_ns + number * count * step_ns, step_ns, samples)
+        sock.sendall(publish_packet(topic, payload, number))
+        sock.recv(4)
+    sock.close()
 
 
 @dataclass(slots=True)
@@ -141,7 +161,8 @@ def main() -> int:
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
     turn_s = float(sys.argv[2]) if len(sys.argv) > 2 else TURN_S
     with running_with(make_city()) as bed, living(bed, CHANNELS, 900):
-        time.sleep(10.0)
+        send_year(bed)
+        time.sleep(15.0)
         found = measure_isolation(bed, Crowd(), turns=turns, turn_s=turn_s, say=True)
         sys.stdout.write(f"p50 × {found.p50_ratio:.2f}, p99 × {found.p99_ratio:.2f}\n")
     return 0
