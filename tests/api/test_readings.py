@@ -1,8 +1,8 @@
 """Readings out of the archive: spans, buckets, parts, and a pool that a heavy query cannot exhaust."""
 
 import asyncio
-import os
 import contextlib
+import os
 import threading
 
 import numpy as np
