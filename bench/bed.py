@@ -120,6 +120,10 @@ class Bed:
                     books[fate] = books.get(fate, 0) + count
         return books
 
+    def unbalanced(self) -> int:
+        """Return how many gateways' books do not balance."""
+        return sum(not book["balanced"] for book in self.items("/api/v1/accounting"))
+
     def items(self, path: str) -> Iterator[dict[str, Any]]:
         """Yield the items of a list, all of its parts."""
         cursor = ""

@@ -19,7 +19,7 @@ from rich.console import Console
 from bench import report
 from bench.bed import Bed, running_with
 from bench.city import PROBE
-from bench.isolation import CHANNELS, living, make_city
+from bench.isolation import CHANNELS, living, make_city, messages_sent
 from bench.latency import toggle
 from bench.report import CITY_KILLS
 from storage.archive.duck import DuckArchive
@@ -86,9 +86,7 @@ def run(kills: int, channels: int) -> CityKills:
                 _kill(bed, found)
                 time.sleep(EVERY_S / 2)
             toggler.join(seconds + 60)
-            city.wait(300)
-            words = city.last_words(3)
-        found.sent = int(words.rpartition(" messages sent")[0].rpartition("\n")[2].replace(",", ""))
+            found.sent = messages_sent(city)
         found.toggles = len(toggler.sent_s)
         _close(bed, found, before, toggler.sent_s)
         found.archived = _archived(bed, [one.id for one in city_of.channels if one.feature])
@@ -116,7 +114,7 @@ def _close(bed: Bed, found: CityKills, before: dict[str, int], sent_s: dict[str,
     found.frames = books["frames"] - before.get("frames", 0)
     found.duplicates = books["duplicates"] - before.get("duplicates", 0)
     found.stored = books["stored"]
-    found.unbalanced = sum(not book["balanced"] for book in bed.items("/api/v1/accounting"))
+    found.unbalanced = bed.unbalanced()
     times = Counter(
         one["time"]
         for one in bed.items("/api/v1/transitions")

@@ -54,8 +54,16 @@ def living(bed: Bed, channels: int, seconds: float) -> Iterator[Child]:
         city.stop()
 
 
+def messages_sent(city: Child) -> int:
+    """Wait until the city ends by itself, when the broker has everything; return how much that was."""
+    city.wait(300)
+    words = city.last_words(3)
+    return int(words.rpartition(" messages sent")[0].rpartition("\n")[2].replace(",", ""))
+
+
 def send_year(bed: Bed) -> None:
     """Send a year of minutes of the probe's history, as a gateway that was away would."""
+    frames = bed.books().get("frames", 0)
     sock = connect(bed.mqtt_port, "bench-history")
     topic = build_data_topic(DISTRICT, PROBE_GATEWAY, "block")
     step_ns, count = 60 * NS_PER_S, 500
@@ -66,6 +74,7 @@ def send_year(bed: Bed) -> None:
         sock.sendall(publish_packet(topic, payload, number))
         sock.recv(4)
     sock.close()
+    bed.until_archived(frames + len(values))
 
 
 @dataclass(slots=True)

@@ -12,7 +12,15 @@ from bench.city import Blocks, Load, wave_channels
 from bench.core import Quiet, measure_quiet
 from bench.crowd import Crowd
 from bench.influx import Lines, measure_ceiling, measure_lines
-from bench.isolation import Isolation, Taken, living, make_city, measure_isolation, turn
+from bench.isolation import (
+    Isolation,
+    Taken,
+    living,
+    make_city,
+    measure_isolation,
+    send_year,
+    turn,
+)
 from bench.latency import Latency, measure_latency
 from bench.stages import Stages, measure_stages
 from bench.throughput import Passage, measure_broker_alone, measure_passages, median_of
@@ -103,6 +111,7 @@ class Lab:
     def isolation(self) -> Isolation:
         """Latency alone and in company, in turn."""
         bed = self._city()
+        send_year(bed)
         with living(bed, CITY_CHANNELS, ISOLATION_S):
             time.sleep(5.0)
             return measure_isolation(bed, Crowd())

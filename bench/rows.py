@@ -166,8 +166,8 @@ def _city(lab: Lab, value: float) -> Measured:
     return Measured(
         value,
         note,
-        "the commit (a transaction of SQLite with its fsync, each statement a round trip to its "
-        "thread) is the floor of it. The tail is the snapshot each minute, for which the judging "
+        "the commit (a transaction of SQLite with its fsync, and the counts of a thousand gateways in "
+        "it) is the floor of it. The tail is the snapshot each minute, for which the judging "
         "thread copies 200 MB.",
     )
 
@@ -193,7 +193,7 @@ def isolation(lab: Lab) -> Measured:
     note = (
         f"publish to transition on the stream of the listener that came last, in the city's life, in "
         f"turn alone ({found.alone}) and with 1,000 listeners, 100 requests/s (lists, a channel, a day "
-        f"by minute) and a year of a channel of 100 Hz asked for without rest ({found.in_company}); "
+        f"by minute) and a year of minutes of one channel asked for without rest ({found.in_company}); "
         f"p50 × {found.p50_ratio:.2f}"
     )
     return Measured(

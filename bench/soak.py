@@ -20,7 +20,16 @@ from rich.console import Console
 from bench import report
 from bench.bed import Bed, running_with
 from bench.crowd import Company, Crowd
-from bench.isolation import CHANNELS, Taken, living, make_city, some_channels, turn
+from bench.isolation import (
+    CHANNELS,
+    Taken,
+    living,
+    make_city,
+    messages_sent,
+    send_year,
+    some_channels,
+    turn,
+)
 from bench.report import SOAK
 
 LOOK_S = 10.0
@@ -108,6 +117,7 @@ class _Look(threading.Thread):
 def run(minutes: float, channels: int) -> Soak:
     soak = Soak(minutes, channels, machine=report.machine())
     with running_with(make_city(channels)) as bed:
+        send_year(bed)
         before = bed.books()
         with living(bed, channels, minutes * 60 + 60) as city:
             with Company(bed.http_port, CROWD, some_channels(channels)) as company:
@@ -130,9 +140,7 @@ def run(minutes: float, channels: int) -> Soak:
                 counts = company.counts
             soak.answered, soak.refused = counts["answered"], counts["refused"]
             soak.chunks = counts["chunks"]
-            city.wait(180)  # it ends by itself, when the broker has everything
-            words = city.last_words(3)
-        soak.sent = int(words.rpartition(" messages sent")[0].rpartition("\n")[2].replace(",", ""))
+            soak.sent = messages_sent(city)
         _close(bed, soak, before)
     soak.slope_mb_h, soak.slope_error_mb_h = slope(soak.rss_mb)
     return soak
@@ -144,7 +152,7 @@ def _close(bed: Bed, soak: Soak, before: dict[str, int]) -> None:
     books = bed.books()
     soak.frames = books["frames"] - before.get("frames", 0)
     soak.stored = books["stored"] - before.get("stored", 0)
-    soak.unbalanced = sum(not book["balanced"] for book in bed.items("/api/v1/accounting"))
+    soak.unbalanced = bed.unbalanced()
     data = bed.folder / "data"
     soak.journal_mb, soak.archive_mb = size_mb(data / "journal"), size_mb(data / "archive")
 

@@ -120,6 +120,16 @@ accounts = Table(
     Column("count", BigInteger, nullable=False),
 )
 
+traffic = Table(
+    "traffic",
+    metadata,
+    Column("gateway", String, primary_key=True),
+    Column("frames_received", BigInteger, nullable=False),
+    Column("frames_decoded", BigInteger, nullable=False),
+    Column("readings_received", BigInteger, nullable=False),
+    Column("readings_stored", BigInteger, nullable=False),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,

@@ -1,0 +1,59 @@
+"""The books are what was added to them, in whatever table it stands."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from domain.accounting import Account, Fate, Reason, Unit
+from storage import tables
+from storage.accounts import add_accounts, read_accounts
+
+STORED = Account("gw-bridge", Unit.READINGS, Fate.STORED)
+ACCOUNTS = st.builds(
+    Account,
+    st.sampled_from(["gw-1", "gw-2", 'gw-"三"\\', "gw-\x00", "gw-\ufffd"]),
+    st.sampled_from(Unit),
+    st.sampled_from([Fate.RECEIVED, Fate.DECODED, Fate.STORED, Fate.REJECTED]),
+    st.sampled_from([Reason.NONE, Reason.UNIT]),
+)
+CHANGES = st.dictionaries(ACCOUNTS, st.integers(-1000, 2**40)).map(Counter)
+
+
+def as_kept(changes):
+    """What a database cannot hold in a name is replaced: two names may then be one."""
+    books = Counter()
+    for each in changes:
+        for account, count in each.items():
+            gateway = account.gateway.replace("\x00", "\ufffd")
+            books[Account(gateway, account.unit, account.fate, account.reason)] += count
+    return {account: count for account, count in books.items() if count}
+
+
+@settings(deadline=None, max_examples=30)
+@given(changes=st.lists(CHANGES, max_size=4))
+def test_the_books_are_the_sum_of_what_was_added(with_engine, changes):
+    async def check(engine):
+        for each in changes:
+            await engine.write(lambda connection, each=each: add_accounts(connection, each))
+        books = await read_accounts(engine)
+        assert {account: count for account, count in books.items() if count} == as_kept(changes)
+
+    with_engine(check)
+
+
+def test_what_an_earlier_version_counted_is_added_to(with_engine):
+    async def check(engine):
+        row = {
+            "gateway": "gw-bridge",
+            "unit": "readings",
+            "fate": "stored",
+            "reason": "",
+            "count": 5,
+        }
+        await engine.write(lambda connection: connection.execute(insert(tables.accounts), [row]))
+        await engine.write(lambda connection: add_accounts(connection, Counter({STORED: 7})))
+        assert await read_accounts(engine) == Counter({STORED: 12})
+
+    with_engine(check)
