@@ -43,8 +43,9 @@ class Answers:
         """Return the answer to ``asked`` in this version of the world; raises what ``make`` raises."""
         answer = self._kept.get(asked)
         if answer is None or not self._holds(answer, version):
-            answer = Answer(version, time.monotonic(), asyncio.create_task(_made(make)))
-            self._kept[asked] = answer
+            making = asyncio.create_task(_made(make))
+            making.add_done_callback(_seen)
+            self._kept[asked] = answer = Answer(version, time.monotonic(), making)
             self._kept.move_to_end(asked)
             if len(self._kept) > self._kept_max:
                 self._kept.popitem(last=False)
@@ -55,12 +56,17 @@ class Answers:
         if answer.version != version or time.monotonic() - answer.begun_s > self._age_s_max:
             return False
         making = answer.making
-        return not making.done() or not (making.cancelled() or making.exception() is not None)
+        return not making.done() or _seen(making) is None
 
 
 def json_of(document: bytes) -> Response:
     """Return a finished document as an answer."""
     return Response(document, media_type="application/json")
+
+
+def _seen(making: asyncio.Task[bytes]) -> BaseException | None:
+    """Return why there is no answer; the loop complains of no failure that was looked at."""
+    return asyncio.CancelledError() if making.cancelled() else making.exception()
 
 
 async def _made(make: Callable[[], Awaitable[bytes]]) -> bytes:
