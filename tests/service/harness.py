@@ -1,5 +1,6 @@
 """The whole service as a child process, to be killed, beside who publishes and who acknowledges."""
 
+import http.client
 import json
 import os
 import signal
@@ -115,7 +116,7 @@ class Service:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, None
-        except (OSError, ValueError):  # refused, reset, or cut short
+        except (OSError, ValueError, http.client.HTTPException):  # refused, reset, or cut short
             return None, None
 
     def last_words(self, lines=25):
