@@ -3,6 +3,7 @@
 They stop in the order of the data's way when the demonstration is stopped, and with it when it dies.
 """
 
+import http.client
 import json
 import os
 import secrets
@@ -213,7 +214,7 @@ def _fetch(places: Places, path: str) -> Any:
     try:
         with urllib.request.urlopen(f"{places.url}{path}", timeout=5) as answer:  # noqa: S310  ours
             return json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return None
 
 

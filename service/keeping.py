@@ -1,6 +1,7 @@
 """``lifeline backup`` and ``lifeline restore``: asks the running service, or does it itself."""
 
 import asyncio
+import http.client
 import json
 import time
 import urllib.error
@@ -71,6 +72,9 @@ def _ask(settings: Settings, key: str, body: dict[str, str] | None) -> dict[str,
         raise BackupError(f"the service at {place} does not answer: {error.reason}") from None
     except TimeoutError:
         raise BackupError(f"the service at {place} does not answer") from None
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        message = f"the service at {place} broke off its answer ({error!r}): see whether it runs"
+        raise BackupError(message) from None
 
 
 async def make_offline(settings: Settings, folder: Path) -> Manifest:

@@ -3,6 +3,7 @@
 One table comes out: what was sent and where it went, the alarms beside the truth, the seconds.
 """
 
+import http.client
 import json
 import socket
 import sys
@@ -80,7 +81,7 @@ class Api:
         """Whether the service is ready."""
         try:
             self.get("/health/ready")
-        except (urllib.error.URLError, OSError):
+        except (OSError, ValueError, http.client.HTTPException):
             return False
         return True
 

@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -20,7 +22,7 @@ from domain.time import NS_PER_S
 from service.backup import CONSUMER, BackupMaker, Progress
 from service.backups import Backups
 from service.evaluator import Evaluator
-from service.keeping import make_offline
+from service.keeping import ask_service, make_offline
 from service.manifest import NAME, BackupError, check_files, read_manifest
 from service.opening import open_stores
 from service.restore import check, restore
@@ -371,3 +373,30 @@ def test_the_command_makes_a_backup_by_itself_where_no_service_runs(settings, tm
     again = lifeline("backup", folder, **environment)
     assert again.returncode == 1
     assert "is not empty" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{", id="cut short"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{", id="half a document"),
+        pytest.param(b"nonsense\r\n\r\n", id="no answer of HTTP"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_told_with_the_place(settings, tmp_path, answer):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def serve():
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(65_536)
+                peer.sendall(answer)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(BackupError, match=f"{place}.* broke off"):
+            ask_service(settings.model_copy(update={"http_listen": place}), tmp_path, "key")
+        serving.join()
