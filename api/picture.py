@@ -152,8 +152,9 @@ class Pictures:
         async with self._drawing:
             old = self._last is None or self._last.catalogue is not self._live.catalogue()
             if old or time.monotonic() - self._drawn_s > _AGE_S_MAX:
+                began_s = time.monotonic()  # it shows what was there then, however long it takes
                 self._last = await self._pool.run(self._draw)
-                self._drawn_s = time.monotonic()
+                self._drawn_s = began_s
             assert self._last is not None  # noqa: S101  drawn by now
             return self._last
 
