@@ -158,7 +158,9 @@ class Lab:
             server = InfluxServer(Path(folder))
             server.start()
             stack.callback(server.stop)
-            bed = stack.enter_context(running_service(CHANNELS, GATEWAYS, server.url("city")))
+            bed = stack.enter_context(
+                running_service(CHANNELS, GATEWAYS, archive_url=server.url("city"))
+            )
             measure_passages(bed, _load(200, 100, ago_s=9_000), 1)
             return measure_passages(bed, _load(20_000, 100, ago_s=5_000), RUNS)
 
