@@ -8,6 +8,7 @@ everything that is left in the end, beside what an undisturbed judgement makes o
 import asyncio
 import os
 import random
+import signal
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
@@ -209,6 +210,48 @@ def test_an_undisturbed_service_says_what_the_judgement_without_one_says(run, ca
     assert left.accounts == expected.accounts  # not even a duplicate
 
 
+@pytest.mark.timeout(600)
+def test_thousands_that_a_killed_broker_sends_again_change_nothing(
+    tmp_path, catalogue, private_broker, request
+):
+    """mosquitto saves its sessions while all frames wait in one, and is killed when all are settled."""
+    load = make_load(2000, begin_ns(), STEPS)
+    expected = judge_undisturbed(catalogue, load)
+    broker = private_broker(autosave_interval="86400")  # it saves when it is told to
+    subscribe_for(broker)
+    service = Service(tmp_path, broker.url, write_site(tmp_path / "site"))
+    request.addfinalizer(service.clear_away)
+    publisher = Publisher(broker, load.messages, 5_000)
+    publisher.allow(len(load.messages))
+    publisher.wait_until_taken()
+    publisher.close()
+    broker.process.send_signal(signal.SIGUSR1)
+    saved = broker.folder / "mosquitto.db"
+    wait_until(saved.exists, lambda: "mosquitto has not saved")
+    service.start()
+    wait_until(lambda: has_taken_all(service, load), service.last_words, look_s=0.2)
+    broker.kill()
+    broker.start()
+    wait_until(
+        lambda: frames_of(service, "received") == 2 * len(load.messages),
+        lambda: f"{frames_of(service, 'received')} frames came, of twice {len(load.messages)}",
+        look_s=0.2,
+    )
+    assert service.stop() == 0, service.last_words()
+    left = asyncio.run(what_is_left(service.data))
+    assert len(left.frames) == 2 * len(load.messages) > 5_000
+    check_archive(left, load, expected)
+    check_transitions(left, expected)
+    assert service.log_of_level("error", "critical") == []
+
+
+def frames_of(service, *fates):
+    """Return how many frames of the load's gateways had one of these fates, by the books."""
+    books = (service.ask("/api/v1/accounting") or {"items": []})["items"]
+    frames = [book["frames"] for book in books if book["gateway"] in GATEWAYS]
+    return sum(each[fate] for each in frames for fate in fates)
+
+
 def finish(service, publisher, operator, load):
     """Let the service live until it has done everything, and stop it in order."""
     service.start()
@@ -226,11 +269,7 @@ def finish(service, publisher, operator, load):
 
 def has_taken_all(service, load):
     books = (service.ask("/api/v1/accounting") or {"items": []})["items"]
-    taken = sum(
-        book["frames"]["decoded"] + book["frames"]["undecodable"]
-        for book in books
-        if book["gateway"] in GATEWAYS
-    )
+    taken = frames_of(service, "decoded", "undecodable")
     return taken == len(load.messages) and not sum(book["readings"]["pending"] for book in books)
 
 
