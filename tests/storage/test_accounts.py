@@ -2,13 +2,16 @@
 
 from collections import Counter
 
+from alembic import command
+from alembic.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from domain.accounting import Account, Fate, Reason, Unit
 from storage import tables
 from storage.accounts import add_accounts, read_accounts
+from storage.state import MIGRATIONS
 
 STORED = Account("gw-bridge", Unit.READINGS, Fate.STORED)
 ACCOUNTS = st.builds(
@@ -55,5 +58,37 @@ def test_what_an_earlier_version_counted_is_added_to(with_engine):
         await engine.write(lambda connection: connection.execute(insert(tables.accounts), [row]))
         await engine.write(lambda connection: add_accounts(connection, Counter({STORED: 7})))
         assert await read_accounts(engine) == Counter({STORED: 12})
+
+    with_engine(check)
+
+
+def test_the_migration_taken_back_keeps_the_books(with_engine):
+    def down(connection):
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+        found = connection.execute(select(tables.accounts)).all()
+        command.upgrade(config, "head")
+        return {
+            Account(row[0], Unit(row[1]), Fate(row[2]), Reason(row[3])): row[4] for row in found
+        }
+
+    async def check(engine):
+        refused = Account("gw-2", Unit.READINGS, Fate.REJECTED, Reason.UNIT)
+        received = Account("gw-2", Unit.FRAMES, Fate.RECEIVED)
+        changes = Counter({STORED: 7, refused: 2, received: 3})
+        row = {
+            "gateway": "gw-bridge",
+            "unit": "readings",
+            "fate": "stored",
+            "reason": "",
+            "count": 5,
+        }
+        await engine.write(lambda connection: connection.execute(insert(tables.accounts), [row]))
+        await engine.write(lambda connection: add_accounts(connection, changes))
+        async with engine.begin() as connection:
+            books = await connection.run_sync(down)
+        assert books == changes + Counter({STORED: 5})
 
     with_engine(check)
