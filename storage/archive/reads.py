@@ -12,13 +12,14 @@ from storage.archive import ArchiveError, Buckets, Series, empty_series
 from storage.archive.figures import Summarised, figures
 from storage.archive.layout import first_value
 from storage.archive.numbers import Numbers
-from storage.archive.series import deduplicated, first_of, series_of
+from storage.archive.series import deduplicated, first_of, ordered, series_of
 from storage.archive.shelf import Shelf
 from storage.archive.slices import read_slices, union_sql
 from storage.archive.summaries import summarised
 
 _INT64_MAX = 2**63 - 1
 _RUN_ROWS = 1_000_000
+_ORDER = "ORDER BY time_ns, slice, place"  # of equal times the valid one last
 
 
 class Reads:
@@ -56,16 +57,16 @@ class Reads:
         The last time is left to the next read where more rows of it may follow.
         """
         with self._snapshot() as connection:
-            sql = self._ordered_sql(connection, channel_id, start_ns, end_ns)
+            sql = self._rows_sql(connection, channel_id, start_ns, end_ns)
             if sql is None:
                 return empty_series(), None
-            series = series_of(connection.sql(f"{sql} LIMIT {rows}").to_arrow_table())
+            series = series_of(connection.sql(f"{sql} {_ORDER} LIMIT {rows}").to_arrow_table())
             if len(series) < rows:
                 return deduplicated(series), None
             last_ns = int(series.time_ns[-1])
             if series.time_ns[0] == last_ns:  # nothing but rows of one time: take them all
-                sql = self._ordered_sql(connection, channel_id, last_ns, last_ns + 1)
-                whole = series_of(connection.sql(str(sql)).to_arrow_table())
+                sql = self._rows_sql(connection, channel_id, last_ns, last_ns + 1)
+                whole = series_of(connection.sql(f"{sql} {_ORDER}").to_arrow_table())
                 return deduplicated(whole), last_ns + 1
         before = int(np.searchsorted(series.time_ns, last_ns))
         return deduplicated(first_of(series, before)), last_ns
@@ -88,11 +89,18 @@ class Reads:
                 found = summarised(connection, self._folder, number, span, bucket_ns)
                 if found is not None:
                     yield found
-            sql = self._ordered_sql(connection, channel_id, start_ns, end_ns)
+            sql = self._rows_sql(connection, channel_id, start_ns, end_ns)
             if sql is None:
                 return
+            # Few rows are sorted here: they come in order but for what was late, which takes DuckDB
+            # as long as reading them and a merge sort next to nothing.
+            rows = connection.sql(f"{sql} LIMIT {_RUN_ROWS + 1}").to_arrow_table()
+            if len(rows) <= _RUN_ROWS:
+                yield deduplicated(ordered(rows))
+                return
+            del rows
             held = empty_series()  # the last row of a run: the next may begin with the same time
-            for batch in connection.sql(sql).to_arrow_reader(_RUN_ROWS):
+            for batch in connection.sql(f"{sql} {_ORDER}").to_arrow_reader(_RUN_ROWS):
                 run = series_of(batch)
                 run = deduplicated(
                     Series(
@@ -120,10 +128,10 @@ class Reads:
             sql = f"SELECT count(*) FROM (SELECT DISTINCT channel, time_ns FROM ({union}))"  # noqa: S608
             return first_value(connection.execute(sql))
 
-    def _ordered_sql(
+    def _rows_sql(
         self, connection: duckdb.DuckDBPyConnection, channel_id: str, start_ns: int, end_ns: int
     ) -> str | None:
-        """Return SQL for a channel's rows by time, of equal times the valid one last."""
+        """Return SQL for a channel's rows with their rank; in order with ``_ORDER`` after it."""
         number = self._numbers.known.get(channel_id)
         start_ns = max(start_ns, _floor(connection))
         end_ns = min(end_ns, _INT64_MAX)
@@ -136,7 +144,7 @@ class Reads:
             return None
         condition = f"channel = {number} AND time_ns >= {start_ns} AND time_ns < {end_ns}"
         union = union_sql(slices, self._folder, condition)
-        return f"SELECT time_ns, value, quality FROM ({union}) ORDER BY time_ns, slice, place"  # noqa: S608
+        return f"SELECT time_ns, value, quality, slice, place FROM ({union})"  # noqa: S608
 
     @contextmanager
     def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -2,12 +2,24 @@
 
 from typing import Any
 
+import numpy as np
+
 from storage.archive import Series, keep_newest_of_each_time
 
 
 def series_of(columns: Any) -> Series:
     """Return the rows of an Arrow table or batch."""
     return Series(*(columns.column(name).to_numpy() for name in ("time_ns", "value", "quality")))
+
+
+def ordered(rows: Any) -> Series:
+    """Return rows with their rank (``slice``, ``place``) by time, of equal times the valid one last."""
+    time_ns = rows.column("time_ns").to_numpy()
+    if (time_ns[1:] > time_ns[:-1]).all():
+        return series_of(rows)
+    order = np.lexsort((rows.column("place").to_numpy(), rows.column("slice").to_numpy(), time_ns))
+    series = series_of(rows)
+    return Series(series.time_ns[order], series.value[order], series.quality[order])
 
 
 def first_of(series: Series, count: int) -> Series:

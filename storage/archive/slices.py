@@ -79,12 +79,7 @@ def union_sql(slices: list[Slice], folder: Path, condition: str) -> str:
     Of equal (channel, time_ns) the one with the greatest (slice, place) counts.
     """
     columns = "channel, time_ns, value, quality"
-    parts = [
-        f"SELECT {columns}, {s.number}::BIGINT AS slice, rowid::BIGINT AS place "  # noqa: S608  numbers
-        f"FROM {s.table} WHERE {condition}"
-        for s in slices
-        if s.file is None
-    ]
+    parts = []
     files = [str(folder / s.file).replace("'", "''") for s in slices if s.file is not None]
     if files:
         listed = ", ".join(f"'{file}'" for file in files)
@@ -92,6 +87,12 @@ def union_sql(slices: list[Slice], folder: Path, condition: str) -> str:
             f"SELECT {columns}, slice, 0::BIGINT AS place "  # noqa: S608  names are our own
             f"FROM read_parquet([{listed}]) WHERE {condition}"
         )
+    parts += [
+        f"SELECT {columns}, {s.number}::BIGINT AS slice, rowid::BIGINT AS place "  # noqa: S608  numbers
+        f"FROM {s.table} WHERE {condition}"
+        for s in slices
+        if s.file is None
+    ]
     return " UNION ALL ".join(parts)
 
 

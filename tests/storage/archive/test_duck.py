@@ -72,6 +72,36 @@ def test_many_rows_of_one_time_do_not_hide_the_others(tmp_path):
     archive.close()
 
 
+@pytest.mark.parametrize("run_rows", [1, 7, 1_000_000])
+def test_figures_are_those_of_the_valid_readings_however_many_are_sorted_at_once(
+    tmp_path, monkeypatch, run_rows
+):
+    monkeypatch.setattr("storage.archive.reads._RUN_ROWS", run_rows)
+    archive = DuckArchive.open(tmp_path, slice_rows=40)
+    rng = np.random.default_rng(5)
+    valid: dict[int, float] = {}
+    for seq in range(1, 13):
+        time_ns = rng.integers(0, 100, 30)  # late, early and again, within a write and across
+        value = rng.normal(size=30)
+        archive.write(
+            seq, [Readings(("a",), np.zeros(30, np.int32), time_ns, value, np.ones(30, np.uint8))]
+        )
+        valid.update(zip(time_ns.tolist(), value.tolist(), strict=True))
+        if seq == 8:
+            while archive.maintain():
+                pass
+    assert files(tmp_path)
+    buckets = archive.read_buckets("a", 0, 100, 10)
+    kept = [[valid[t] for t in range(s, s + 10) if t in valid] for s in buckets.start_ns.tolist()]
+    assert buckets.start_ns.tolist() == sorted({t - t % 10 for t in valid})
+    assert buckets.count.tolist() == [len(values) for values in kept]
+    assert buckets.min.tolist() == [min(values) for values in kept]
+    assert buckets.max.tolist() == [max(values) for values in kept]
+    assert buckets.last.tolist() == [values[-1] for values in kept]
+    np.testing.assert_allclose(buckets.mean, [np.mean(values) for values in kept], rtol=1e-12)
+    archive.close()
+
+
 def test_a_dropped_file_stays_until_its_last_reader_is_done_and_its_name_is_not_used_again(
     tmp_path,
 ):
