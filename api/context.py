@@ -42,7 +42,7 @@ class Context:
         self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s)
         self.pictures = Pictures(ports.live, self.live_pool)
         self.answers = Answers()
-        self.hub = Hub(ports.store, self.encode, settings.stream_ring)
+        self.hub = Hub(ports.store, self.encode, settings.stream_ring, ports.write_to_all)
         self.listeners = 0
         self.frames_reading = 0
         self._index: CatalogueIndex | None = None

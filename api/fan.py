@@ -3,13 +3,14 @@
 A listener joins once it has caught up, and stays until it goes. What comes then is put together once
 and written to each connection as it is: a few microseconds a listener, where a task, a lock and the
 server's framing for each would take a hundred, and the last of a thousand would hear of an alarm a
-tenth of a second after the first.
+tenth of a second after the first. How bytes get to many connections at once is the service's affair
+(``WriteToAll``).
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from starlette.types import Scope
 
@@ -35,6 +36,19 @@ class Transport(Protocol):
 
     def abort(self) -> None:
         """End it at once."""
+
+    def get_extra_info(self, name: str) -> Any:
+        """Return what is known of the connection by that name (``socket``, ``sslcontext``), or ``None``."""
+
+
+WriteToAll = Callable[[Sequence[Transport], bytes], None]
+"""Writes to connections that have nothing left to send; never waits."""
+
+
+def one_by_one(transports: Sequence[Transport], data: bytes) -> None:
+    """Write ``data`` to each."""
+    for transport in transports:
+        transport.write(data)
 
 
 def transport_of(scope: Scope) -> Transport | None:
@@ -69,7 +83,8 @@ class Place:
 class Fan:
     """The places of all who listen live. Used on one event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, write_to_all: WriteToAll = one_by_one) -> None:
+        self._write_to_all = write_to_all
         self._places: dict[Place, None] = {}
 
     def __len__(self) -> int:
@@ -95,18 +110,22 @@ class Fan:
             return
         first, last = events[0][0], events[-1][0]
         whole = chunk(b"".join(text for _, text in events))
+        ready: list[Transport] = []
         for place in list(self._places):
-            transport, data = place.transport, whole
-            if place.cursor is not None and place.cursor >= first:  # it read the store meanwhile
-                missing = [text for number, text in events if number > place.cursor]
-                if not missing:
-                    continue
-                data = chunk(b"".join(missing))
-            place.cursor = last
+            transport, cursor = place.transport, place.cursor
+            place.cursor = last if cursor is None else max(cursor, last)
+            behind_bytes = transport.get_write_buffer_size()
             if transport.is_closing():
                 self.leave(place)
-            elif transport.get_write_buffer_size() > BEHIND_BYTES_MAX:
+            elif behind_bytes > BEHIND_BYTES_MAX:
                 self.leave(place)
                 place.cut()
+            elif cursor is not None and cursor >= first:  # it read the store meanwhile
+                missing = [text for number, text in events if number > cursor]
+                if missing:
+                    transport.write(chunk(b"".join(missing)))
+            elif behind_bytes:
+                transport.write(whole)
             else:
-                transport.write(data)
+                ready.append(transport)
+        self._write_to_all(ready, whole)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from prometheus_client import CollectorRegistry
 
 from api.backup_ports import Backups
+from api.fan import WriteToAll, one_by_one
 from api.ports_catalogue import ProfileLog, Revisions
 from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Notice, Transition
@@ -428,3 +429,4 @@ class Ports:
     webhooks: Webhooks = field(default_factory=NoWebhooks)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     backups: Backups | None = None
+    write_to_all: WriteToAll = one_by_one

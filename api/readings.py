@@ -1,10 +1,12 @@
 """Readings of a channel out of the archive: bounded spans, bounded answers, in a bounded pool."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+import numpy.typing as npt
 from fastapi import Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -23,6 +25,8 @@ HOUR_NS = 3600 * NS_PER_S
 _UNITS_NS = {"ms": NS_PER_S // 1000, "s": NS_PER_S, "m": 60 * NS_PER_S, "h": HOUR_NS}
 _UNITS_NS["d"] = 24 * HOUR_NS
 _BUCKET = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)?", re.ASCII)
+
+Row = TypeVar("Row")
 
 
 def parse_bucket(text: str) -> int:
@@ -96,30 +100,42 @@ def _resume(cursor: str, start_ns: int, end_ns: int) -> int:
     return int(text)
 
 
-def raw_items(series: Series, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+class Reading(msgspec.Struct, gc=False):
+    """A reading as it is encoded; a value that is not finite becomes null."""
+
+    time: str
+    value: float
+    quality: int
+
+
+class Bucket(msgspec.Struct, gc=False):
+    """The figures of a bucket as they are encoded."""
+
+    start: str
+    count: int
+    min: float
+    max: float
+    mean: float
+    last: float
+
+
+def raw_items(series: Series, limit: int) -> tuple[list[Reading], int | None]:
     """Return up to ``limit`` readings, and the time of the first that is left over."""
-    rows = zip(
-        time_texts(series.time_ns[:limit]),
-        series.value[:limit].tolist(),
-        series.quality[:limit].tolist(),
-        strict=True,
-    )
-    # What is not finite becomes null where it is encoded.
-    items = [{"time": time, "value": value, "quality": quality} for time, value, quality in rows]
+    columns = (series.value, series.quality)
+    items = _rows(Reading, series.time_ns[:limit], *(column[:limit] for column in columns))
     return items, _first_left_over(series.time_ns, limit)
 
 
-def bucket_items(buckets: Buckets, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+def bucket_items(buckets: Buckets, limit: int) -> tuple[list[Bucket], int | None]:
     """Return up to ``limit`` buckets, and the start of the first that is left over."""
     figures = (buckets.count, buckets.min, buckets.max, buckets.mean, buckets.last)
-    rows = zip(
-        time_texts(buckets.start_ns[:limit]),
-        *(figure[:limit].tolist() for figure in figures),
-        strict=True,
-    )
-    names = ("start", "count", "min", "max", "mean", "last")
-    items = [dict(zip(names, row, strict=True)) for row in rows]
+    items = _rows(Bucket, buckets.start_ns[:limit], *(figure[:limit] for figure in figures))
     return items, _first_left_over(buckets.start_ns, limit)
+
+
+def _rows(kind: Callable[..., Row], times_ns: Int64s, *columns: npt.NDArray[Any]) -> list[Row]:
+    """Return columns as rows: of structs, since a year of dicts is 20 ms of the interpreter's lock."""
+    return list(map(kind, time_texts(times_ns), *(column.tolist() for column in columns)))
 
 
 def _first_left_over(times_ns: Int64s, limit: int) -> int | None:
@@ -128,6 +144,7 @@ def _first_left_over(times_ns: Int64s, limit: int) -> int | None:
 
 def answer(archive: Archive, span: Span, head: dict[str, Any]) -> bytes:
     """Return the finished document; reading and encoding both take place in the pool."""
+    items: Sequence[Reading] | Sequence[Bucket]
     if span.bucket_ns is None:
         series = archive.read(span.channel, span.start_ns, span.end_ns, span.limit + 1)
         items, following_ns = raw_items(series, span.limit)

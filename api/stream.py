@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.fan import Fan, Place
+from api.fan import Fan, Place, WriteToAll, one_by_one
 from api.ports import Store, Written
 from domain.alarm import Transition
 
@@ -41,14 +41,16 @@ def event_text(name: str, document: bytes, number: int | None = None) -> bytes:
 class Hub:
     """The ring that all listeners read. Used on one event loop only."""
 
-    def __init__(self, store: Store, encode: Encode, ring: int) -> None:
+    def __init__(
+        self, store: Store, encode: Encode, ring: int, write_to_all: WriteToAll = one_by_one
+    ) -> None:
         self._store = store
         self._encode = encode
         self._ring: deque[Event] = deque(maxlen=ring)
         self._origin: int | None = None  # just before the first number ever published here
         self._floor: int | None = None  # the ring holds all that was written after this number
         self.last: int | None = None
-        self.fan = Fan()
+        self.fan = Fan(write_to_all)
         self.wake = asyncio.Event()
         self.closed = False
 

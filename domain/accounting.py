@@ -8,16 +8,23 @@ unregistered + rejected + quarantined + pending.
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
-class Unit(StrEnum):
+class _Word(StrEnum):
+    """A word that is part of an account's hash: the text's own, not one that an enum asks for by name."""
+
+    __hash__ = str.__hash__
+
+
+class Unit(_Word):
     """What is counted."""
 
     FRAMES = "frames"
     READINGS = "readings"
 
 
-class Fate(StrEnum):
+class Fate(_Word):
     """What became of it."""
 
     RECEIVED = "received"  # counted on its own, before any other: what the others must add up to
@@ -33,7 +40,7 @@ class Fate(StrEnum):
     QUARANTINED = "quarantined"
 
 
-class Reason(StrEnum):
+class Reason(_Word):
     """Why a frame was undecodable or refused, or a reading rejected or quarantined."""
 
     NONE = ""
@@ -52,9 +59,11 @@ class Reason(StrEnum):
     ARCHIVE = "archive"  # judged, and then refused for good by the archive
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A line of the books: one gateway, one unit, one fate, one reason."""
+class Account(NamedTuple):
+    """A line of the books: one gateway, one unit, one fate, one reason.
+
+    A tuple, since thousands a second are looked up: its hash is made without the interpreter.
+    """
 
     gateway: str
     unit: Unit

@@ -28,6 +28,7 @@ from service.opening import Stores
 from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
 from service.precedence import AlarmsFirst, Punctuality
 from service.push import PushIntake
+from service.sending import warm_up, write_to_all
 from service.settings import Settings
 from service.supervise import Supervisor
 from service.watching import SelfCollector, Watch
@@ -92,9 +93,11 @@ def make_app(parts: Parts, health: ServiceHealth, watch: Watch) -> FastAPI:
             webhooks=across(parts.webhooks, loop),
             registry=_registry(parts, watch),
             backups=across(parts.backups, loop),
+            write_to_all=write_to_all,
         ),
         ApiSettings(open_reads=parts.settings.open_reads),
     )
+    warm_up()
     tell_of_outages(app)
     punctuality = Punctuality()
     parts.supervisor.start("punctuality", punctuality.beat())
