@@ -116,17 +116,14 @@ def _request(
     def ask(path: str) -> None:
         connection = free.pop()
         try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            answer.read()
-            with counts.get_lock():
-                counts[2 if answer.status == 200 else 3] += 1
-        except OSError:
+            status = _status(connection, path)
+        except (OSError, http.client.HTTPException):
             connection.close()
-            with counts.get_lock():
-                counts[3] += 1
+            status = 0
         finally:
             free.append(connection)
+        with counts.get_lock():
+            counts[2 if status == 200 else 3] += 1
 
     began_s, asked = time.monotonic(), 0
     with ThreadPoolExecutor(CONNECTIONS - SPARE) as pool:
@@ -137,6 +134,22 @@ def _request(
                 asked += 1
             asked = max(asked, due - 2 * int(per_s))  # no more than two seconds are made up for
             time.sleep(0.005)
+
+
+def _status(connection: http.client.HTTPConnection, path: str) -> int:
+    """Return the status of the answer, by a new connection where the server closed the idle one."""
+    try:
+        return _ask(connection, path)
+    except ConnectionError:
+        connection.close()
+        return _ask(connection, path)
+
+
+def _ask(connection: http.client.HTTPConnection, path: str) -> int:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
 
 
 def _path(rng: random.Random, channels: list[str]) -> str:
