@@ -24,11 +24,15 @@ SPARE = 8
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """How many listen, how many requests a second, and whether somebody asks for a year."""
+    """How many listen, how many requests a second, and whether somebody asks for a year.
+
+    A year is asked for ``year_pause_s`` after the answer to the one before.
+    """
 
     listeners: int = 1_000
     requests_per_s: float = 100.0
     year: bool = True
+    year_pause_s: float = 0.0
 
 
 class Company:
@@ -46,7 +50,7 @@ class Company:
         if crowd.requests_per_s:
             jobs.append((_request, (http_port, crowd.requests_per_s, list(channels), seed)))
         if crowd.year:
-            jobs.append((_years, (http_port,)))
+            jobs.append((_years, (http_port, crowd.year_pause_s)))
         self._children = [
             context.Process(
                 target=_apart, args=(job, *given, self._stop, self._counts), daemon=True
@@ -166,7 +170,7 @@ def _path(rng: random.Random, channels: list[str]) -> str:
     return f"/api/v1/channels/{channel}/readings?start={start}&bucket=60s&limit=2000"
 
 
-def _years(port: int, stop: Any, counts: Any) -> None:
+def _years(port: int, pause_s: float, stop: Any, counts: Any) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     start = (datetime.now(UTC) - timedelta(days=365)).strftime("%Y-%m-%dT%H:%M:%SZ")
     while not stop.is_set():
@@ -178,3 +182,4 @@ def _years(port: int, stop: Any, counts: Any) -> None:
             counts[4] += answer.status == 200
         except OSError:
             connection.close()
+        stop.wait(pause_s)

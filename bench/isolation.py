@@ -1,7 +1,7 @@
 """What a crowd at the interface does to an alarm: its latency alone and in company, in one run.
 
 The two are measured in turn, several times, since the machine is not the same from one minute to
-the next; ``python -m bench.isolation`` prints each turn.
+the next; ``python -m bench.isolation [turns] [seconds of each] [pause between years]`` prints each turn.
 """
 
 import sys
@@ -169,10 +169,11 @@ def turn(bed: Bed, seconds: float, taken: Taken, *, per_s: float = TOGGLES_PER_S
 def main() -> int:
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
     turn_s = float(sys.argv[2]) if len(sys.argv) > 2 else TURN_S
+    crowd = Crowd(year_pause_s=float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)
     with running_with(make_city()) as bed, living(bed, CHANNELS, 900):
         send_year(bed)
         time.sleep(15.0)
-        found = measure_isolation(bed, Crowd(), turns=turns, turn_s=turn_s, say=True)
+        found = measure_isolation(bed, crowd, turns=turns, turn_s=turn_s, say=True)
         sys.stdout.write(f"p50 × {found.p50_ratio:.2f}, p99 × {found.p99_ratio:.2f}\n")
     return 0
 
