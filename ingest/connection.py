@@ -288,8 +288,11 @@ class Connection:
         """Return when the connection has ended; keeps it alive meanwhile."""
         seconds = 0
         while not self.ended.is_set():
+            # Not wait_for: in Python 3.11 it drops a cancellation that comes as the wait ends, and
+            # whoever leaves would wait for ever.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self.ended.wait()
             seconds += 1
             if not self.answered and seconds >= _ANSWER_TIMEOUT_S:
                 self.refusal = self.refusal or "no answer to CONNECT"

@@ -90,7 +90,8 @@ class PostgresWriter:
         try:
             while True:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), CURSORS_EACH_S)
+                    async with asyncio.timeout(CURSORS_EACH_S):
+                        await self._woken.wait()
                 self._woken.clear()
                 while group := self._take():
                     await self._commit(group)

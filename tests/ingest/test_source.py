@@ -11,6 +11,8 @@ from paho.mqtt import publish
 from paho.mqtt.enums import CallbackAPIVersion
 
 from domain.accounting import Reason
+from ingest.broker_url import BrokerUrl
+from ingest.connection import Connection
 from ingest.groups import GROUP_BYTES_MAX
 from ingest.limits import Allowance, Limits
 from ingest.source import Source
@@ -337,6 +339,26 @@ async def test_a_server_that_does_not_speak_mqtt_is_no_end():
         assert not source.connected
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_ends_while_it_is_left_does_not_hold_whoever_leaves(turns):
+    url = BrokerUrl.parse("mqtt://127.0.0.1:1")
+    connection = Connection(url, "lifeline", lambda *_: None, lambda: None)
+
+    async def use():
+        await connection.last()
+        await asyncio.Event().wait()  # as the source goes on to its next attempt
+
+    using = asyncio.create_task(use())
+    await asyncio.sleep(0.01)
+    connection.ended.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    using.cancel()
+    done, _ = await asyncio.wait([using], timeout=10)
+    using.cancel()
+    assert done
 
 
 async def test_gathering_ends_when_the_source_is_closed(broker):
