@@ -46,16 +46,20 @@ def test_the_books_are_the_sum_of_what_was_added(with_engine, changes):
     with_engine(check)
 
 
+EARLIER = {
+    "gateway": "gw-bridge",
+    "unit": "readings",
+    "fate": "stored",
+    "reason": "",
+    "count": 5,
+}
+
+
 def test_what_an_earlier_version_counted_is_added_to(with_engine):
     async def check(engine):
-        row = {
-            "gateway": "gw-bridge",
-            "unit": "readings",
-            "fate": "stored",
-            "reason": "",
-            "count": 5,
-        }
-        await engine.write(lambda connection: connection.execute(insert(tables.accounts), [row]))
+        await engine.write(
+            lambda connection: connection.execute(insert(tables.accounts), [EARLIER])
+        )
         await engine.write(lambda connection: add_accounts(connection, Counter({STORED: 7})))
         assert await read_accounts(engine) == Counter({STORED: 12})
 
@@ -78,14 +82,9 @@ def test_the_migration_taken_back_keeps_the_books(with_engine):
         refused = Account("gw-2", Unit.READINGS, Fate.REJECTED, Reason.UNIT)
         received = Account("gw-2", Unit.FRAMES, Fate.RECEIVED)
         changes = Counter({STORED: 7, refused: 2, received: 3})
-        row = {
-            "gateway": "gw-bridge",
-            "unit": "readings",
-            "fate": "stored",
-            "reason": "",
-            "count": 5,
-        }
-        await engine.write(lambda connection: connection.execute(insert(tables.accounts), [row]))
+        await engine.write(
+            lambda connection: connection.execute(insert(tables.accounts), [EARLIER])
+        )
         await engine.write(lambda connection: add_accounts(connection, changes))
         async with engine.begin() as connection:
             books = await connection.run_sync(down)
