@@ -16,7 +16,8 @@ import numpy as np
 from bench.bed import Bed, Listener, cpu_s, running_with
 from bench.city import DISTRICT, PROBE_GATEWAY
 from bench.crowd import Company, Crowd
-from bench.latency import toggle
+from bench.latency import figures, toggle, took_ms, until_come
+from bench.probing import Host
 from bench.wire import connect, publish_packet
 from domain.catalogue import Catalogue
 from domain.time import NS_PER_S
@@ -30,7 +31,6 @@ PROBE_FILE = Path(__file__).parent / "probe.yaml"
 CHANNELS = 85_000
 TURNS, TURN_S, TOGGLES_PER_S = 2, 40.0, 4.0
 YEAR_MINUTES = 365 * 24 * 60
-_LOST_AFTER_S = 60.0
 
 
 def make_city(channels: int = CHANNELS) -> Catalogue:
@@ -82,6 +82,8 @@ class Taken:
     """Milliseconds from publish to transition of many toggles, and what the service used."""
 
     took_ms: list[float] = field(default_factory=list)
+    quiet_ms: list[float] = field(default_factory=list)  # those while the host took next to nothing
+    host_s: float = 0.0  # how long the host took all processors, or as much of some
     seconds: float = 0.0
     cpu_s: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
@@ -89,10 +91,17 @@ class Taken:
     def at(self, q: float) -> float:
         return float(np.percentile(self.took_ms, q))
 
+    @property
+    def host_share(self) -> float:
+        """What the host took of all processors."""
+        return self.host_s / self.seconds if self.seconds else 0.0
+
     def __str__(self) -> str:
         cores = self.cpu_s / self.seconds if self.seconds else 0.0
-        figures = ", ".join(f"p{q} {self.at(q):.1f}" for q in (50, 90, 99, 100))
-        return f"{len(self.took_ms)} toggles: {figures} ms; service {cores:.2f} cores {self.counts}"
+        return (
+            f"{figures(self.took_ms)}; while the host was quiet {figures(self.quiet_ms)}; "
+            f"service {cores:.2f} cores, host {self.host_share:.0%} {self.counts}"
+        )
 
 
 @dataclass(slots=True)
@@ -109,6 +118,15 @@ class Isolation:
     @property
     def p50_ratio(self) -> float:
         return self.in_company.at(50) / self.alone.at(50)
+
+    def __str__(self) -> str:
+        both = self.alone.quiet_ms, self.in_company.quiet_ms
+        words = f"p50 × {self.p50_ratio:.2f}, p99 × {self.p99_ratio:.2f}"
+        if all(both):
+            alone, company = (np.percentile(each, (50, 99)) for each in both)
+            p50, p99 = company / alone
+            words += f"; while the host was quiet p50 × {p50:.2f}, p99 × {p99:.2f}"
+        return words
 
 
 def measure_isolation(
@@ -150,20 +168,20 @@ def turn(bed: Bed, seconds: float, taken: Taken, *, per_s: float = TOGGLES_PER_S
     """Toggle the probe for so long, and add how long each transition took."""
     listener = Listener(bed.http_port)  # the last of all to come
     listener.start()
+    host = Host()
     try:
         used_s, began_s = cpu_s(bed.service), time.monotonic()
         sent_s = toggle(bed.mqtt_port, 2 * int(seconds * per_s / 2), seconds)
         taken.cpu_s += cpu_s(bed.service) - used_s
-        taken.seconds += time.monotonic() - began_s
-        deadline_s = time.monotonic() + _LOST_AFTER_S
-        while len(listener.came_s) < len(sent_s) and time.monotonic() < deadline_s:
-            time.sleep(0.05)
+        ended_s = time.monotonic()
+        taken.seconds += ended_s - began_s
+        until_come(listener, sent_s)
     finally:
         listener.close()
-    lost = len(sent_s.keys() - listener.came_s.keys())
-    if lost:
-        raise RuntimeError(f"{lost} of {len(sent_s)} transitions did not come")
-    taken.took_ms += [(listener.came_s[when] - at_s) * 1e3 for when, at_s in sent_s.items()]
+        host.finish()
+    taken.host_s += host.share(began_s, ended_s) * (ended_s - began_s)
+    taken.took_ms += took_ms(listener, sent_s)
+    taken.quiet_ms += took_ms(listener, sent_s, host)
 
 
 def main() -> int:
@@ -174,7 +192,7 @@ def main() -> int:
         send_year(bed)
         time.sleep(15.0)
         found = measure_isolation(bed, crowd, turns=turns, turn_s=turn_s, say=True)
-        sys.stdout.write(f"p50 × {found.p50_ratio:.2f}, p99 × {found.p99_ratio:.2f}\n")
+        sys.stdout.write(f"{found}\n")
     return 0
 
 

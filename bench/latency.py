@@ -7,11 +7,12 @@ import numpy as np
 
 from bench.bed import Bed, Listener
 from bench.city import DISTRICT, PROBE_GATEWAY, PROBE_LIMIT, Load
+from bench.probing import Host
 from bench.wire import Sender, connect, publish_packet
 from domain.time import NS_PER_MS, format_rfc3339
 from ingest.topics import build_data_topic
 
-_LOST_AFTER_S = 30.0
+_LOST_AFTER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +24,65 @@ class Latency:
     p99_ms: float
     worst_ms: float
     sent_per_s: float  # of the background load
+    host_share: float  # of all processors
+    quiet: str  # the same figures of the toggles while the host took next to nothing
+
+
+def figures(took_ms: list[float]) -> str:
+    """Return what people want to know of many durations, in words."""
+    if not took_ms:
+        return "0 toggles"
+    p50, p90, p99, worst = np.percentile(took_ms, (50, 90, 99, 100))
+    return (
+        f"{len(took_ms)} toggles, p50 {p50:.1f}, p90 {p90:.1f}, p99 {p99:.1f}, worst {worst:.1f} ms"
+    )
+
+
+def until_come(listener: Listener, sent_s: dict[str, float]) -> None:
+    """Return when each toggle's transition has come; raises where one does not."""
+    deadline_s = time.monotonic() + _LOST_AFTER_S
+    while len(listener.came_s) < len(sent_s) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    lost = len(sent_s.keys() - listener.came_s.keys())
+    if lost:
+        raise RuntimeError(f"{lost} of {len(sent_s)} transitions did not come")
+
+
+def took_ms(listener: Listener, sent_s: dict[str, float], host: Host | None = None) -> list[float]:
+    """Return how long each transition took; with ``host`` only of those while it was quiet."""
+    return [
+        (listener.came_s[when] - at_s) * 1e3
+        for when, at_s in sent_s.items()
+        if host is None or host.is_quiet(at_s, listener.came_s[when])
+    ]
 
 
 def measure_latency(bed: Bed, load: Load, rate: float, toggles: int, seconds: float) -> Latency:
     """Toggle the probe across its limit while a load runs, and wait for each transition."""
     sender, listener = Sender(bed.mqtt_port, load.payloads, rate), Listener(bed.http_port)
+    host = Host()
     try:
         listener.start()
         sender.ready()
         sender.start()
         time.sleep(2.0)
+        began_s = time.monotonic()
         sent_s = toggle(bed.mqtt_port, toggles, seconds)
-        deadline_s = time.monotonic() + _LOST_AFTER_S
-        while len(listener.came_s) < len(sent_s) and time.monotonic() < deadline_s:
-            time.sleep(0.05)
+        ended_s = time.monotonic()
+        until_come(listener, sent_s)
         times = sender.result()
     finally:
         sender.stop()
         listener.close()
-    lost = len(sent_s) - len(listener.came_s.keys() & sent_s.keys())
-    if lost:
-        raise RuntimeError(f"{lost} of {len(sent_s)} transitions did not come")
-    took_ms = [(listener.came_s[when] - at_s) * 1e3 for when, at_s in sent_s.items()]
+        host.finish()
+    all_ms = took_ms(listener, sent_s)
     messages = sum(1 for _ in load.payloads())
     return Latency(
-        len(took_ms),
-        *(float(np.percentile(took_ms, q)) for q in (50, 99, 100)),
+        len(all_ms),
+        *(float(np.percentile(all_ms, q)) for q in (50, 99, 100)),
         sent_per_s=messages / (times.last_s - times.first_s),
+        host_share=host.share(began_s, ended_s),
+        quiet=figures(took_ms(listener, sent_s, host)),
     )
 
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ import numpy as np
 from bench.bed import Bed, cpu_s, running_service
 from bench.city import PROBE
 from bench.endless import EndlessSender, Flow, Sent, channel_id, expected
-from bench.probing import Memory, Probe
+from bench.probing import Host, Memory, Probe
 from bench.report import ROOT, machine
 from domain.time import NS_PER_S
 from tests.servers.influx import InfluxServer
@@ -40,6 +40,7 @@ WARM_UP_S = 20
 # What the others are compared with has its snapshots and the disk's pauses, too: the p99 of a minute is
 # the third worst of its alarms.
 BEFORE_S_MAX, AFTER_S_MAX = 300, 60
+QUIET_ALARMS_MIN = 100  # for a p99
 COMPARED_BLOCK_CHANNELS, COMPARED_JSON_CHANNELS = 50, 200
 CATCH_UP_S_MAX = 600  # under load; then the load ends, and the rest is waited for
 REST_S_MAX = 1_800
@@ -59,6 +60,9 @@ class Phase:
     rss_peak_mib: float
     service_cores: float
     load_average: float
+    host_share: float  # of all processors
+    quiet_alarms: int  # while the host took next to nothing
+    quiet_p99_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Outage:
     readings_per_s: float
     phases: list[Phase]
     p99_ratio: float  # the worst phase's against that of before
+    quiet_p99_ratio: float | None  # the same of the alarms while the host took next to nothing
     journal_mib: float  # at the end of the outage
     caught_up_under_load: bool
     catch_up_s: float
@@ -88,6 +93,7 @@ class Run:
         self._began_s = time.monotonic()
         self.sending_s = 0.0
         self.memory = Memory(bed.service.pid)
+        self.host = Host()
         self.probe = Probe(bed.mqtt_port, bed.http_port)
         self._bounds: list[tuple[str, float, float, float, float]] = []
         self.caught_up_under_load = False
@@ -144,6 +150,7 @@ class Run:
         self.probe.finish()
         self.until_archived(sent.messages + len(self.probe.sent_s))
         self.memory.finish()
+        self.host.finish()
         return sent
 
     def phases(self) -> list[Phase]:
@@ -151,11 +158,15 @@ class Run:
         for name, began_s, ended_s, cores, load in self._bounds:
             took_ms = self.probe.took_ms(began_s, ended_s)
             p50, p99, worst = (round(float(np.percentile(took_ms, q)), 1) for q in (50, 99, 100))
+            quiet_ms = self.probe.took_ms(began_s, ended_s, self.host)
+            enough = len(quiet_ms) >= QUIET_ALARMS_MIN
+            quiet_p99 = round(float(np.percentile(quiet_ms, 99)), 1) if enough else None
             peak_mib = round(self.memory.peak_mib(began_s, ended_s), 1)
             found.append(
                 Phase(
                     name, round(ended_s - began_s, 1), len(took_ms), p50, p99, worst,
                     peak_mib, round(cores, 2), round(load, 2),
+                    round(self.host.share(began_s, ended_s), 3), len(quiet_ms), quiet_p99,
                 )
             )  # fmt: skip
         return found
@@ -210,7 +221,8 @@ def _measure(bed: Bed, server: InfluxServer, how: str, seconds: int) -> Outage:
         seconds_away=round(away_s, 1),
         readings_per_s=round(flow.readings(sent) / run.sending_s, 0),
         phases=phases,
-        p99_ratio=round(max(p.p99_ms for p in phases[1:]) / phases[0].p99_ms, 2),
+        p99_ratio=_worst_ratio([phase.p99_ms for phase in phases]) or 0.0,
+        quiet_p99_ratio=_worst_ratio([phase.quiet_p99_ms for phase in phases]),
         journal_mib=round(journal_mib, 1),
         caught_up_under_load=run.caught_up_under_load,
         catch_up_s=round(catch_up_s, 1),
@@ -221,6 +233,12 @@ def _measure(bed: Bed, server: InfluxServer, how: str, seconds: int) -> Outage:
         channels_counted=counted,
         readings_compared=compared,
     )  # fmt: skip
+
+
+def _worst_ratio(p99_ms: Sequence[float | None]) -> float | None:
+    """Return the worst phase's against the first; ``None`` where one of them is not known."""
+    first, *others = [each for each in p99_ms if each is not None]
+    return round(max(others) / first, 2) if len(others) == len(p99_ms) - 1 else None
 
 
 def _ways(server: InfluxServer) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:

@@ -1,5 +1,6 @@
-"""What is looked at while a service runs for long: a probe's alarms, and the memory it takes."""
+"""What is looked at while a service runs for long: a probe's alarms, its memory, and the host."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ingest.topics import build_data_topic
 TOGGLE_S = 0.25
 SAMPLE_S = 1.0
 LOST_AFTER_S = 60.0
+QUIET_SHARE, QUIET_MARGIN_S = 0.02, 2.0
 
 
 class Every(threading.Thread):
@@ -78,14 +80,49 @@ class Probe:
         self._listener.close()
         self._sock.close()
 
-    def took_ms(self, begin_s: float, end_s: float) -> list[float]:
-        """Return how long the transitions took whose reading was sent between two moments."""
+    def took_ms(self, begin_s: float, end_s: float, host: "Host | None" = None) -> list[float]:
+        """Return how long the transitions took whose reading was sent between two moments.
+
+        With ``host`` only of those that were under way while it was quiet.
+        """
         came_s = self._listener.came_s
         return [
             (came_s[text] - at_s) * 1e3
             for text, at_s in self.sent_s.items()
-            if begin_s <= at_s < end_s
+            if begin_s <= at_s < end_s and (host is None or host.is_quiet(at_s, came_s[text]))
         ]
+
+
+class Host:
+    """What the host of a shared machine takes of its processors for others, twice a second.
+
+    Where it takes a third for ten minutes, and nothing for the next ten, a comparison says who was
+    measured when. So the same is asked of the quiet seconds alone.
+    """
+
+    def __init__(self) -> None:
+        self._at_s: list[float] = []
+        self._taken_s: list[float] = []
+        self._sampling = Every(self._sample)
+        self._sampling.start()
+
+    def _sample(self) -> float:
+        first = Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0]
+        self._taken_s.append(int(first.split()[8]) / os.sysconf("SC_CLK_TCK"))
+        self._at_s.append(time.monotonic())
+        return SAMPLE_S / 2
+
+    def finish(self) -> None:
+        self._sampling.end()
+
+    def share(self, begin_s: float, end_s: float) -> float:
+        """Return what part of all processors it took between two moments."""
+        before, after = np.interp([begin_s, end_s], self._at_s, self._taken_s)
+        return float((after - before) / (end_s - begin_s) / (os.cpu_count() or 1))
+
+    def is_quiet(self, begin_s: float, end_s: float) -> bool:
+        """Whether it took next to nothing from some seconds before to some seconds after."""
+        return self.share(begin_s - QUIET_MARGIN_S, end_s + QUIET_MARGIN_S) <= QUIET_SHARE
 
 
 class Memory:

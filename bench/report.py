@@ -146,6 +146,21 @@ def soak_lines() -> list[str]:
             f"p99 from {min(soak['p99_ms']):.0f} to {worst:.0f} ms."
         ),
         f"Requests answered {soak['answered']:,}, refused {soak['refused']:,}.",
+        *_quiet_lines(soak),
+    ]
+
+
+def _quiet_lines(soak: dict[str, Any]) -> list[str]:
+    shares = soak.get("host_share")
+    if not shares:
+        return []
+    taken = f"The host of the machine took {min(shares):.0%} to {max(shares):.0%} of it by minute;"
+    if soak["quiet_p99_ms"] is None:
+        return [f"{taken} it was never quiet."]
+    p50_ms, p99_ms = soak["quiet_p50_ms"], soak["quiet_p99_ms"]
+    return [
+        taken,
+        f"while it was quiet ({soak['quiet_toggles']:,} toggles) p50 {p50_ms:.0f}, p99 {p99_ms:.0f} ms.",
     ]
 
 

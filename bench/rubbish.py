@@ -20,7 +20,7 @@ from ingest.topics import build_data_topic
 CHANNELS, GATEWAYS = 2_000, 20
 HONEST_PER_S = 1_400
 RUBBISH_PER_S = 10_000
-SECONDS, TOGGLES = 25, 120
+SECONDS, TOGGLES = 60, 300
 BURST = 20_000
 WILD = "gw-wild"
 
@@ -64,7 +64,8 @@ def main() -> int:
             found = measure(bed, ago_s, rubbish=rubbish)
             sys.stdout.write(
                 f"{name} rubbish: p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms, worst "
-                f"{found.worst_ms:.1f} ms over {found.count} toggles\n"
+                f"{found.worst_ms:.1f} ms over {found.count} toggles, host {found.host_share:.0%}; "
+                f"while it was quiet {found.quiet}\n"
             )
         sys.stdout.write(f"{_refused(bed)}\n")
     return 0

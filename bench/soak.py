@@ -50,6 +50,10 @@ class Soak:
     p50_ms: list[float] = field(default_factory=list)  # by minute
     p99_ms: list[float] = field(default_factory=list)
     load: list[float] = field(default_factory=list)  # the machine's load average, by minute
+    host_share: list[float] = field(default_factory=list)  # of all processors, by minute
+    quiet_toggles: int = 0  # while the host took next to nothing
+    quiet_p50_ms: float | None = None
+    quiet_p99_ms: float | None = None
     toggles: int = 0
     sent: int = 0
     frames: int = 0
@@ -115,7 +119,7 @@ class _Look(threading.Thread):
 
 
 def run(minutes: float, channels: int) -> Soak:
-    soak = Soak(minutes, channels, machine=report.machine())
+    soak, quiet_ms = Soak(minutes, channels, machine=report.machine()), list[float]()
     with running_with(make_city(channels)) as bed:
         send_year(bed)
         before = bed.books()
@@ -129,6 +133,8 @@ def run(minutes: float, channels: int) -> Soak:
                     soak.p50_ms.append(round(taken.at(50), 1))
                     soak.p99_ms.append(round(taken.at(99), 1))
                     soak.toggles += len(taken.took_ms)
+                    soak.host_share.append(round(taken.host_share, 3))
+                    quiet_ms += taken.quiet_ms
                     soak.load.append(round(os.getloadavg()[0], 1))
                     rss = soak.rss_mb[-1][1] if soak.rss_mb else 0.0
                     console.print(
@@ -142,6 +148,10 @@ def run(minutes: float, channels: int) -> Soak:
             soak.chunks = counts["chunks"]
             soak.sent = messages_sent(city)
         _close(bed, soak, before)
+    soak.quiet_toggles = len(quiet_ms)
+    if quiet_ms:
+        p50, p99 = np.percentile(quiet_ms, (50, 99))
+        soak.quiet_p50_ms, soak.quiet_p99_ms = round(float(p50), 1), round(float(p99), 1)
     soak.slope_mb_h, soak.slope_error_mb_h = slope(soak.rss_mb)
     return soak
 
