@@ -16,8 +16,8 @@ import numpy as np
 from bench.bed import Bed, Listener, cpu_s, running_with
 from bench.city import DISTRICT, PROBE_GATEWAY
 from bench.crowd import Company, Crowd
-from bench.latency import figures, toggle, took_ms, until_come
-from bench.probing import Host
+from bench.latency import figures, toggle, until_come
+from bench.probing import Host, took_ms
 from bench.wire import connect, publish_packet
 from domain.catalogue import Catalogue
 from domain.time import NS_PER_S
@@ -180,8 +180,8 @@ def turn(bed: Bed, seconds: float, taken: Taken, *, per_s: float = TOGGLES_PER_S
         listener.close()
         host.finish()
     taken.host_s += host.share(began_s, ended_s) * (ended_s - began_s)
-    taken.took_ms += took_ms(listener, sent_s)
-    taken.quiet_ms += took_ms(listener, sent_s, host)
+    taken.took_ms += took_ms(listener.came_s, sent_s)
+    taken.quiet_ms += took_ms(listener.came_s, sent_s, host)
 
 
 def main() -> int:

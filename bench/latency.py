@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.bed import Bed, Listener
 from bench.city import DISTRICT, PROBE_GATEWAY, PROBE_LIMIT, Load
-from bench.probing import Host
+from bench.probing import Host, took_ms
 from bench.wire import Sender, connect, publish_packet
 from domain.time import NS_PER_MS, format_rfc3339
 from ingest.topics import build_data_topic
@@ -48,15 +48,6 @@ def until_come(listener: Listener, sent_s: dict[str, float]) -> None:
         raise RuntimeError(f"{lost} of {len(sent_s)} transitions did not come")
 
 
-def took_ms(listener: Listener, sent_s: dict[str, float], host: Host | None = None) -> list[float]:
-    """Return how long each transition took; with ``host`` only of those while it was quiet."""
-    return [
-        (listener.came_s[when] - at_s) * 1e3
-        for when, at_s in sent_s.items()
-        if host is None or host.is_quiet(at_s, listener.came_s[when])
-    ]
-
-
 def measure_latency(bed: Bed, load: Load, rate: float, toggles: int, seconds: float) -> Latency:
     """Toggle the probe across its limit while a load runs, and wait for each transition."""
     sender, listener = Sender(bed.mqtt_port, load.payloads, rate), Listener(bed.http_port)
@@ -75,14 +66,14 @@ def measure_latency(bed: Bed, load: Load, rate: float, toggles: int, seconds: fl
         sender.stop()
         listener.close()
         host.finish()
-    all_ms = took_ms(listener, sent_s)
+    all_ms = took_ms(listener.came_s, sent_s)
     messages = sum(1 for _ in load.payloads())
     return Latency(
         len(all_ms),
         *(float(np.percentile(all_ms, q)) for q in (50, 99, 100)),
         sent_per_s=messages / (times.last_s - times.first_s),
         host_share=host.share(began_s, ended_s),
-        quiet=figures(took_ms(listener, sent_s, host)),
+        quiet=figures(took_ms(listener.came_s, sent_s, host)),
     )
 
 

@@ -237,8 +237,10 @@ def _measure(bed: Bed, server: InfluxServer, how: str, seconds: int) -> Outage:
 
 def _worst_ratio(p99_ms: Sequence[float | None]) -> float | None:
     """Return the worst phase's against the first; ``None`` where one of them is not known."""
-    first, *others = [each for each in p99_ms if each is not None]
-    return round(max(others) / first, 2) if len(others) == len(p99_ms) - 1 else None
+    known = [each for each in p99_ms if each is not None]
+    if len(known) < len(p99_ms):
+        return None
+    return round(max(known[1:]) / known[0], 2)
 
 
 def _ways(server: InfluxServer) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:

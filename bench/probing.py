@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -85,12 +85,8 @@ class Probe:
 
         With ``host`` only of those that were under way while it was quiet.
         """
-        came_s = self._listener.came_s
-        return [
-            (came_s[text] - at_s) * 1e3
-            for text, at_s in self.sent_s.items()
-            if begin_s <= at_s < end_s and (host is None or host.is_quiet(at_s, came_s[text]))
-        ]
+        between = {text: at_s for text, at_s in self.sent_s.items() if begin_s <= at_s < end_s}
+        return took_ms(self._listener.came_s, between, host)
 
 
 class Host:
@@ -123,6 +119,17 @@ class Host:
     def is_quiet(self, begin_s: float, end_s: float) -> bool:
         """Whether it took next to nothing from some seconds before to some seconds after."""
         return self.share(begin_s - QUIET_MARGIN_S, end_s + QUIET_MARGIN_S) <= QUIET_SHARE
+
+
+def took_ms(
+    came_s: Mapping[str, float], sent_s: Mapping[str, float], host: Host | None = None
+) -> list[float]:
+    """Return how long each transition took; with ``host`` only of those while it was quiet."""
+    return [
+        (came_s[text] - at_s) * 1e3
+        for text, at_s in sent_s.items()
+        if host is None or host.is_quiet(at_s, came_s[text])
+    ]
 
 
 class Memory:
