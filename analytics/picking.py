@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiled import njit
+from compiled.machine import load8, store8
 
 
 def pick(records: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -21,6 +22,11 @@ def pick(records: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         target = picked.view(np.uint8).reshape(len(picked), dtype.itemsize)
         _copy(source, target, runs)
     return picked
+
+
+def copied(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy of contiguous ``records``: as bytes, numpy takes a quarter of the time."""
+    return records.view(np.uint8).copy().view(records.dtype)
 
 
 def _runs(source: np.dtype[Any], target: np.dtype[Any]) -> npt.NDArray[np.int64]:
@@ -42,8 +48,18 @@ def _runs(source: np.dtype[Any], target: np.dtype[Any]) -> npt.NDArray[np.int64]
 
 @njit
 def _copy(source: Any, target: Any, runs: Any) -> None:
+    """Copy runs of each record, eight bytes at a time as long as there are so many."""
+    begin, end = np.uint64(source.ctypes.data), np.uint64(target.ctypes.data)
     for i in range(len(source)):
+        from_record = begin + np.uint64(i * source.shape[1])
+        to_record = end + np.uint64(i * target.shape[1])
         for r in range(len(runs)):
             here, to, count = runs[r, 0], runs[r, 1], runs[r, 2]
-            for byte in range(count):
-                target[i, to + byte] = source[i, here + byte]
+            place = 0
+            while place + 8 <= count:
+                word = load8(from_record + np.uint64(here + place))
+                store8(to_record + np.uint64(to + place), word)
+                place += 8
+            while place < count:
+                target[i, to + place] = source[i, here + place]
+                place += 1

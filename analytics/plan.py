@@ -45,12 +45,13 @@ def join_streams(streams: Sequence[Stream]) -> Stream:
 
 
 class Level:
-    """The derived channels all of whose inputs are of earlier levels."""
+    """The derived channels all of whose inputs are of earlier levels: indices, ids and state by bank."""
 
     def __init__(self, catalogue: Catalogue, members: Sequence[int]) -> None:
         """``members`` are the channels' indices; raises ``ValueError`` for invalid features."""
         kinds = sorted({_kind(catalogue.channels[index]) for index in members})
         self.channels: list[Int32s] = []
+        self.ids: list[list[str]] = []
         self.banks: list[Bank] = []
         edges: list[tuple[int, int, int, int]] = []
         for place, kind in enumerate(kinds):
@@ -60,6 +61,7 @@ class Level:
             pairs = zip(own, sources, strict=True)
             self.banks.append(Bank(kind, [(catalogue.channels[i], of) for i, of in pairs]))
             self.channels.append(np.array(own, np.int32))
+            self.ids.append([catalogue.channels[index].id for index in own])
             edges += [
                 (source, place, slot, port)
                 for slot, indices in enumerate(inputs)

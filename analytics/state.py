@@ -4,7 +4,7 @@ There is one way over, for a restart and for a new catalogue: a snapshot is take
 and carried over to the new one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from analytics.layout import (
     Tables,
     make_logs,
 )
-from analytics.picking import pick
+from analytics.picking import copied, pick
 from analytics.plan import Level
 from analytics.tables import FAULT_LINKS, free_stack, limit_places
 from domain.catalogue import Catalogue
@@ -44,31 +44,38 @@ class Pairs(NamedTuple):
 def take_snapshot(house: House) -> dict[str, Any]:
     """Return all state in plain values and arrays, none of which changes any more."""
     tables = house.tables
-    limits = pick(tables.limits, _LIMIT_STATE)
-    limits["channel"] = _owners(tables.channels)
     return {
-        **look_at(house),
+        **_parts(house),
         "channels": pick(tables.channels, _CHANNEL_STATE),
-        "limits": limits,
+        "limits": busy_limits_of(tables),
         "ladders": {name: column.copy() for name, column in tables.ladders._asdict().items()},
-        "features": _save_features(house.catalogue, house.levels, copy=True),
+        "features": _save_features(house.levels, copied),
     }
 
 
 def look_at(house: House) -> dict[str, Any]:
     """Return what ``take_snapshot`` does without copying it: it changes with the next step."""
+    tables = house.tables
+    return {
+        **_parts(house),
+        "channels": tables.channels,
+        "limits": busy_limits_of(tables),
+        "ladders": tables.ladders._asdict(),
+        "features": _save_features(house.levels, lambda whole: whole),
+    }
+
+
+def _parts(house: House) -> dict[str, Any]:
+    """Return the parts of a snapshot that are copies, or never change."""
     catalogue, tables = house.catalogue, house.tables
     channels = tables.channels
     with_log = np.flatnonzero(channels["log"] >= 0)
     return {
         "version": VERSION,
         "revision": catalogue.revision,
-        "ids": list(catalogue.channel_ids),
+        "ids": catalogue.channel_ids,
         "signatures": house.signatures,
-        "channels": channels,
-        "limits": _limit_columns(tables),
         "ladder_channels": np.flatnonzero(channels["ladder"] >= 0),
-        "ladders": tables.ladders._asdict(),
         "log_channels": with_log,
         "logs": {
             name: column[channels["log"][with_log]]
@@ -76,7 +83,6 @@ def look_at(house: House) -> dict[str, Any]:
         },
         "silence": house.silence.snapshot(catalogue, tables),
         "overload": house.overload.snapshot(catalogue),
-        "features": _save_features(catalogue, house.levels, copy=False),
     }
 
 
@@ -137,17 +143,11 @@ def _before(pairs: Pairs, house: House) -> Int64s:
     return before
 
 
-def _owners(channels: Records) -> Int64s:
-    return np.repeat(np.arange(len(channels)), channels["limit_count"])
-
-
-def _limit_columns(tables: Tables) -> dict[str, Any]:
-    columns = {name: tables.limits[name] for name in (_LIMIT_STATE.names or ())[1:]}
-    return {"channel": _owners(tables.channels), **columns}
-
-
 def busy_limits(saved: Any, awake: Any) -> Records:
-    """Return a copy of the limits that are not at rest: those of channels that are awake."""
+    """Return a copy of the limits of a snapshot that are not at rest: those of channels awake.
+
+    A snapshot of today has no others; one of before has all.
+    """
     busy = np.flatnonzero((awake != 0)[saved["channel"]])
     limits = np.zeros(len(busy), _LIMIT_STATE)
     for name in _LIMIT_STATE.names or ():
@@ -156,8 +156,13 @@ def busy_limits(saved: Any, awake: Any) -> Records:
 
 
 def busy_limits_of(tables: Tables) -> Records:
-    """Return ``busy_limits`` of tables."""
-    return busy_limits(_limit_columns(tables), tables.channels["awake"])
+    """Return the limits that are not at rest, as ``busy_limits`` does of a snapshot."""
+    places, owners = limit_places(tables.channels, np.flatnonzero(tables.channels["awake"]))
+    limits = np.zeros(len(places), _LIMIT_STATE)
+    limits["channel"] = owners
+    for name in (_LIMIT_STATE.names or ())[1:]:
+        limits[name] = tables.limits[name][places]
+    return limits
 
 
 def carry_limits(busy: Records, after: Int64s, tables: Tables) -> None:
@@ -246,17 +251,11 @@ def _carry_logs(saved: dict[str, Any], pairs: Pairs, house: House) -> None:
         column[slot] = saved["logs"][name][row[row >= 0]]
 
 
-def _save_features(
-    catalogue: Catalogue, levels: list[Level], *, copy: bool
-) -> list[dict[str, Any]]:
+def _save_features(levels: list[Level], take: Callable[[Records], Records]) -> list[dict[str, Any]]:
     return [
-        {
-            "ids": [catalogue.channel_ids[index] for index in members.tolist()],
-            "records": bank.records.copy() if copy else bank.records,
-            "cells": bank.cells.copy() if copy else bank.cells,
-        }
+        {"ids": ids, "records": take(bank.records), "cells": take(bank.cells)}
         for level in levels
-        for members, bank in zip(level.channels, level.banks, strict=True)
+        for ids, bank in zip(level.ids, level.banks, strict=True)
     ]
 
 

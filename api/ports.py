@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from api.backup_ports import Backups
 from api.fan import WriteToAll, one_by_one
 from api.ports_catalogue import ProfileLog, Revisions
+from api.rows import WriteRows, row_by_row
 from domain.accounting import Accounts, Reject
 from domain.alarm import Alarm, CommandResult, Notice, Transition
 from domain.catalogue import Catalogue, Channel, Text
@@ -430,3 +431,4 @@ class Ports:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     backups: Backups | None = None
     write_to_all: WriteToAll = one_by_one
+    write_rows: WriteRows = row_by_row

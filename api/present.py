@@ -23,8 +23,8 @@ from api.schemas import (
 from domain.alarm import Alarm, Transition
 from domain.catalogue import Catalogue, Channel, Feature, Limit, Quantity, Text
 from domain.grade import Grade
-from domain.readings import Evidence, Int64s, Latest
-from domain.time import NS_PER_S, TIME_NS_MAX, TIME_NS_MIN, format_rfc3339
+from domain.readings import Evidence, Latest
+from domain.time import TIME_NS_MAX, TIME_NS_MIN, format_rfc3339
 
 # Texts and limits that are put into documents once: channels have theirs from few templates.
 ALIKE_MAX = 4096
@@ -40,15 +40,6 @@ def finite(value: float | None) -> float | None:
 def time_text(time_ns: int) -> str:
     """Return an RFC 3339 time; one out of the years 1970 to 2261 is moved to their edge."""
     return format_rfc3339(min(max(int(time_ns), TIME_NS_MIN), TIME_NS_MAX))
-
-
-def time_texts(time_ns: Int64s) -> list[str]:
-    """Return ``time_text`` of many times, of shape (n,)."""
-    times = np.clip(time_ns, TIME_NS_MIN, TIME_NS_MAX)
-    if (times % NS_PER_S).any():
-        return [format_rfc3339(each) for each in times.tolist()]
-    whole: list[str] = np.datetime_as_string(times.view("M8[ns]"), "s", "UTC").tolist()
-    return whole
 
 
 def time_or_none(time_ns: int | None) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from api.ports import Refused
@@ -40,18 +41,39 @@ class Broadcast:
             listener(written)
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a run before committed and did not count: the rows after ``counted_seq``, made again."""
+
+    counted_seq: int
+    accounts: Accounts
+
+
 class Committer:
     """Commits steps and keeps the ledger, the books as of the last row committed.
 
     A step with news is committed at once. One with nothing but counts waits up to half a second
-    for company: a restart makes it again from the journal.
+    for company: a restart makes it again from the journal. Counts wait as long where there is news:
+    a city's are most of a commit's work, and an alarm need not wait for it.
     """
 
-    def __init__(self, store: AlarmStore, broadcast: Broadcast, ledger: Accounts, seq: int) -> None:
+    def __init__(
+        self,
+        store: AlarmStore,
+        broadcast: Broadcast,
+        ledger: Accounts,
+        seq: int,
+        behind: Behind | None = None,
+    ) -> None:
         self._store = store
         self._broadcast = broadcast
         self.ledger = Counter(ledger)
         self.seq = seq  # the last row committed
+        self.counted_seq = seq  # the last row whose counts are written
+        self._uncounted: Accounts = Counter()  # of the rows between the two
+        if behind is not None:
+            self.counted_seq, self._uncounted = behind.counted_seq, Counter(behind.accounts)
+            self.ledger.update(behind.accounts)
         self._on_notices: list[Callable[[], None]] = []
         self._waiting: Step | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -76,7 +98,7 @@ class Committer:
         else:
             self._waiting.extend(step)
         if self._waiting.urgent:
-            await self.flush()
+            await self._flush(counting=False)
 
     async def run(self) -> None:
         """Commit what waits, each half second, for ever."""
@@ -85,25 +107,40 @@ class Committer:
             await self.flush()
 
     async def flush(self) -> None:
-        """Commit what waits."""
+        """Commit what waits, with what is to be counted."""
+        await self._flush(counting=True)
+
+    async def _flush(self, *, counting: bool) -> None:
         async with self._one_at_a_time:
             step, self._waiting = self._waiting, None
             if step is not None:
-                await self.commit(step)
+                await self.commit(step, counting=counting)
+            elif counting and self.counted_seq < self.seq:
+                await self._store.count(self.seq, self._uncounted)
+                self._counted(self.seq)
 
-    async def commit(self, step: Step) -> Sequence[Numbered]:
+    def _counted(self, seq: int) -> None:
+        self._uncounted, self.counted_seq = Counter(), seq
+
+    async def commit(self, step: Step, *, counting: bool = True) -> Sequence[Numbered]:
         """Commit a step, and tell whoever waits or listens; return what was written, numbered."""
+        # What is cut off here may be in the database or not: nothing is taken for counted before.
+        uncounted = Counter(self._uncounted)
+        uncounted.update(step.accounts)
         written = await self._store.commit(
             Commit(
                 seq=step.last_seq,
                 transitions=step.transitions,
                 notices=step.notices,
-                accounts=step.accounts,
+                accounts=uncounted if counting else None,
                 rejects=step.rejects,
                 sightings=step.sightings,
                 profiles=step.profiles,
             )
         )
+        self._uncounted = uncounted
+        if counting:
+            self._counted(step.last_seq)
         self.ledger.update(step.accounts)
         if written:
             self._broadcast.publish(written)

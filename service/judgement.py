@@ -36,10 +36,10 @@ async def recover(
     settings: Settings, stores: Stores, standing: Standing, stack: AsyncExitStack, clock: Clock
 ) -> Judgement:
     """Bring the judgement back to the committed row, and its readings to the archive."""
-    evaluator, committed_seq = await standing.finish()
+    evaluator, committed_seq, behind = await standing.finish()
     store, archiver = AlarmStore(stores.state), standing.archiver
     broadcast = Broadcast()
-    committer = Committer(store, broadcast, await store.accounts(), committed_seq)
+    committer = Committer(store, broadcast, await store.accounts(), committed_seq, behind)
     refusals = Refusals(stores.state, committer, lambda: evaluator.catalogue, time.time_ns)
     archiver.refuse_with(refusals.take)
     housekeeping = Housekeeping(stores.archive, lambda: evaluator.catalogue, clock.now_ns)
@@ -47,7 +47,7 @@ async def recover(
     keeper = SnapshotKeeper(
         stores.snapshots,
         stores.journal,
-        lambda: min(committer.seq, archiver.cursor),
+        lambda: min(committer.counted_seq, archiver.cursor),
         settings.snapshot_interval_s,
     )
     stack.callback(keeper.close)

@@ -6,12 +6,14 @@ archive has not taken yet is offered to it on the way.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import structlog
 
+from domain.accounting import Accounts
 from domain.catalogue import Catalogue
 from domain.journal import Rows
 from service.evaluator import Evaluator
@@ -87,18 +89,30 @@ def archive_begin(cursor: int, snapshots: Snapshots, journal: Journal) -> int:
     return oldest
 
 
-def run_again(evaluator: Evaluator, journal: Journal, committed_seq: int, archive: Sink) -> None:
-    """Run the rows up to the committed cursor again, for their state and their readings."""
+def run_again(
+    evaluator: Evaluator, journal: Journal, counted_seq: int, committed_seq: int, archive: Sink
+) -> Accounts:
+    """Run the rows up to the committed cursor again, for their state and their readings.
+
+    Returns the accounts of those after ``counted_seq``, which are not in the books yet; the
+    evaluator is to stand at or before it.
+    """
     began_s = time.perf_counter()
     from_seq = evaluator.seq
-    for rows in journal.read_span(from_seq, committed_seq):
-        archive.offer(evaluator.step(rows))
+    uncounted: Accounts = Counter()
+    for begin_seq, end_seq in ((from_seq, counted_seq), (counted_seq, committed_seq)):
+        for rows in journal.read_span(begin_seq, end_seq):
+            step = evaluator.step(rows)
+            archive.offer(step)
+            if begin_seq == counted_seq:
+                uncounted.update(step.accounts)
     log.info(
         "recovered",
         from_row=from_seq,
         to_row=evaluator.seq,
         seconds=round(time.perf_counter() - began_s, 2),
     )
+    return uncounted
 
 
 class SnapshotKeeper:

@@ -14,6 +14,7 @@ import structlog
 
 from domain.alarm import Notice
 from service.archiving import Archiver
+from service.committing import Behind
 from service.door import Door
 from service.evaluator import Evaluator
 from service.opening import Shared, Stores, connect_archive
@@ -55,25 +56,25 @@ class Standing:
         return 0 if self._evaluator is None else self._evaluator.seq
 
     async def follow(self, shared: Shared) -> None:
-        """Stay at the committed row, for ever."""
+        """Stay at the last row that is committed and counted, for ever."""
         while True:
-            committed_seq = await self._store.cursor()
+            counted_seq = await self._store.counted()
             known_seq = await shared.journal.refresh()
-            await self._in_thread(self._run_to, min(committed_seq, known_seq))
+            await self._in_thread(self._run_to, min(counted_seq, known_seq))
             await asyncio.sleep(LOOK_S)
 
-    async def finish(self) -> tuple[Evaluator, int]:
-        """Come to the committed row; return the evaluator, and that row."""
-        committed_seq = await self._store.cursor()
+    async def finish(self) -> tuple[Evaluator, int, Behind]:
+        """Come to the committed row; return the evaluator, that row, and what is to be counted."""
+        committed_seq, counted_seq = await self._store.cursor(), await self._store.counted()
         if self._archive_is_shared and self._stores.shared is not None:
             await connect_archive(self._stores.archive)
-        evaluator = await self._in_thread(self._begun, committed_seq)
+        evaluator = await self._in_thread(self._begun, counted_seq)
         if self._archive_is_shared and self._stores.archive.cursor < evaluator.seq:
             self.archiver.expect(evaluator.seq)
-        await self._in_thread(
-            run_again, evaluator, self._stores.journal, committed_seq, self.archiver
+        uncounted = await self._in_thread(
+            run_again, evaluator, self._stores.journal, counted_seq, committed_seq, self.archiver
         )
-        return evaluator, committed_seq
+        return evaluator, committed_seq, Behind(counted_seq, uncounted)
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()

@@ -14,6 +14,7 @@ from api.settings import ApiSettings
 from domain.texts import alarm_text
 from ingest.limits import Limits
 from ingest.source import Source
+from service import row_text, sending
 from service.across import BroadcastAcross, across
 from service.auditing import Auditor
 from service.backups import Backups
@@ -28,7 +29,6 @@ from service.opening import Stores
 from service.ports import ArchiveView, LivePicture, ServiceHealth, StoreView
 from service.precedence import AlarmsFirst, Punctuality
 from service.push import PushIntake
-from service.sending import warm_up, write_to_all
 from service.settings import Settings
 from service.supervise import Supervisor
 from service.watching import SelfCollector, Watch
@@ -93,11 +93,13 @@ def make_app(parts: Parts, health: ServiceHealth, watch: Watch) -> FastAPI:
             webhooks=across(parts.webhooks, loop),
             registry=_registry(parts, watch),
             backups=across(parts.backups, loop),
-            write_to_all=write_to_all,
+            write_to_all=sending.write_to_all,
+            write_rows=row_text.write_rows,
         ),
         ApiSettings(open_reads=parts.settings.open_reads),
     )
-    warm_up()
+    sending.warm_up()
+    row_text.warm_up()
     tell_of_outages(app)
     punctuality = Punctuality()
     parts.supervisor.start("punctuality", punctuality.beat())

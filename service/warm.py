@@ -13,9 +13,9 @@ from compiled import passes
 from domain.catalogue import Catalogue
 from domain.journal import CatalogueChange, Frame, Record, Rows, Tick
 from domain.time import NS_PER_S
+from service import row_text, sending
 from service.evaluator import Evaluator
 from service.importing import feature_faults
-from service.sending import warm_up
 from service.settings import ROOT
 from simulators.demo import Demonstration
 from storage.catalogue.build import load_catalogue
@@ -40,7 +40,8 @@ def warm() -> Warmed:
     evaluator.step(Rows(1, _records()))
     for kind in KINDS:
         Bank(kind, [])  # compiles itself, whether or not the city has such a feature
-    warm_up()
+    sending.warm_up()
+    row_text.warm_up()
     counts = passes()
     return Warmed(
         found=[name for name, (hits, misses) in counts.items() if hits and not misses],

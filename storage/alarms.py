@@ -34,12 +34,15 @@ _progress = tables.progress
 
 @dataclass(slots=True)
 class Commit:
-    """Everything that the rows of the journal up to ``seq`` have changed."""
+    """Everything that the rows of the journal up to ``seq`` have changed.
+
+    ``accounts`` are those since what was counted last; with ``None`` they are left for later.
+    """
 
     seq: int
     transitions: Sequence[Transition] = ()
     notices: Sequence[Notice] = ()
-    accounts: Accounts = field(default_factory=Counter)
+    accounts: Accounts | None = field(default_factory=Counter)
     rejects: Sequence[Reject] = ()
     sightings: Sequence[Sighting] = ()
     profiles: Sequence[ProfileChange] = ()
@@ -67,6 +70,10 @@ class AlarmStore:
         """Return the number of the last journal row that is committed; 0 before the first."""
         return int((await self._engine.fetch(select(_progress.c.seq)))[0].seq)
 
+    async def counted(self) -> int:
+        """Return the number of the last journal row that is in the books; never after ``cursor``."""
+        return int((await self._engine.fetch(select(_progress.c.counted_seq)))[0][0])
+
     async def last_number(self) -> int:
         """Return the number of the newest transition; 0 before the first."""
         return int((await self._engine.fetch(select(_progress.c.transition_number)))[0][0])
@@ -79,6 +86,13 @@ class AlarmStore:
         in the order of commits, without gaps.
         """
         return await self._engine.write(lambda connection: _commit(connection, commit))
+
+    async def count(self, seq: int, accounts: Accounts) -> None:
+        """Write the accounts of committed rows up to ``seq`` since those counted last.
+
+        Where they are counted already it changes nothing.
+        """
+        await self._engine.write(lambda connection: _count(connection, seq, accounts))
 
     async def alarms(self, wanted: AlarmFilter) -> Page[Alarm]:
         """Return alarms, newest first by (raised_at_ns, id); raises ``BadCursorError``."""
@@ -160,10 +174,18 @@ async def _write(
     numbers.transition += len(written)
     numbers.notice = await add_notices(connection, commit.notices, numbers.notice)
     numbers.reject = await add_rejects(connection, commit.rejects, numbers.reject)
-    await add_accounts(connection, commit.accounts)
+    if commit.accounts is not None:
+        await _count(connection, commit.seq, commit.accounts)
     await add_sightings(connection, commit.sightings)
     await add_profile_changes(connection, commit.profiles)
     return written
+
+
+async def _count(connection: AsyncConnection, seq: int, accounts: Accounts) -> None:
+    advance = update(_progress).where(_progress.c.counted_seq < seq).values(counted_seq=seq)
+    counted = await connection.execute(advance.returning(_progress.c.counted_seq))
+    if counted.one_or_none() is not None:
+        await add_accounts(connection, accounts)
 
 
 async def _keep(connection: AsyncConnection, numbers: Numbers) -> None:

@@ -43,6 +43,7 @@ progress = Table(
     Column("transition_number", BigInteger, nullable=False),
     Column("notice_number", BigInteger, nullable=False),
     Column("reject_number", BigInteger, nullable=False),
+    Column("counted_seq", BigInteger, nullable=False),
 )
 
 alarms = Table(

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import (
     JSON,
     ColumnElement,
+    Executable,
     Select,
     Table,
     Text,
@@ -42,29 +43,36 @@ async def upsert(
     if not rows:
         return
     on_sqlite = connection.dialect.name == "sqlite"
+    whole = _whole(on_sqlite, table, frozenset(adding), frozenset(keeping), rising, plain)
+    await connection.execute(whole, {"given": _in_json(table, rows)} if plain else list(rows))
+
+
+@cache  # or each commit would put the same few statements together anew
+def _whole(
+    on_sqlite: bool,
+    table: Table,
+    adding: frozenset[str],
+    keeping: frozenset[str],
+    rising: str | None,
+    plain: bool,
+) -> Executable:
     statement = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
     if plain:
         names = [column.name for column in table.columns]
         listed = _listed_in_sqlite(table) if on_sqlite else _listed_in_postgresql(table)
         statement = statement.from_select(names, listed)
     keys = [column.name for column in table.primary_key]
-    left = {*keys, *keeping}
     changes: dict[str, ColumnElement[Any]] = {}
     for column in table.columns:
         new = statement.excluded[column.name]
         if column.name in adding:
             changes[column.name] = column + new
-        elif column.name not in left:
+        elif column.name not in keeping | set(keys):
             changes[column.name] = new
     where = None if rising is None else table.c[rising] < statement.excluded[rising]
-    if changes:
-        whole = statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
-    else:
-        whole = statement.on_conflict_do_nothing(index_elements=keys)
-    if plain:
-        await connection.execute(whole, {"given": _in_json(table, rows)})
-    else:
-        await connection.execute(whole, list(rows))
+    if not changes:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
 
 
 def _in_json(table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -72,7 +80,6 @@ def _in_json(table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
     return msgspec.json.encode([given(row) for row in rows]).decode()
 
 
-@cache
 def _listed_in_sqlite(table: Table) -> Select[Any]:
     """Return the rows of a JSON list of lists, as a table."""
     row = func.json_each(bindparam("given", type_=Text)).table_valued("value").c.value
@@ -83,7 +90,6 @@ def _listed_in_sqlite(table: Table) -> Select[Any]:
     return select(*columns).where(true())  # without it SQLite takes ON CONFLICT for a join's
 
 
-@cache
 def _listed_in_postgresql(table: Table) -> Select[Any]:
     row = func.json_array_elements(cast(bindparam("given", type_=Text), JSON)).column_valued("row")
     columns = [

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analytics.core import Core
+from analytics.picking import pick
 from tests.analytics.worlds import assert_same, make_world, random_cuts, run
 
 
@@ -17,16 +18,26 @@ def plain(value):
     if isinstance(value, dict):
         assert all(type(key) is str for key in value)
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     assert value is None or type(value) in (str, int, float, bool, bytes)
     return value
 
 
-def restarted(core):
+def restarted(core, snapshot=None):
     other = Core(core._house.catalogue)
-    other.restore(plain(core.snapshot()))
+    other.restore(plain(snapshot or core.snapshot()))
     return other
+
+
+def with_limits_at_rest(core):
+    """A snapshot as it was before decision 56: of every limit, at rest or not."""
+    snapshot, tables = core.snapshot(), core._house.tables
+    limits = pick(tables.limits, snapshot["limits"].dtype)
+    channels = tables.channels
+    limits["channel"] = np.repeat(np.arange(len(channels)), channels["limit_count"])
+    assert len(limits) > len(snapshot["limits"])
+    return snapshot | {"limits": limits}
 
 
 @pytest.mark.parametrize("block", range(12))
@@ -57,6 +68,14 @@ def test_a_restored_core_snapshots_the_same_again():
         catalogue, rows = make_world(seed, 60)
         core = run(Core(catalogue), rows)[3]
         assert flat(restarted(core).snapshot()) == flat(core.snapshot())
+
+
+def test_limits_at_rest_in_a_snapshot_change_nothing():
+    for seed in range(10):
+        catalogue, rows = make_world(seed, 60)
+        core = run(Core(catalogue), rows)[3]
+        again = restarted(core, with_limits_at_rest(core))
+        assert flat(again.snapshot()) == flat(core.snapshot())
 
 
 def test_a_snapshot_of_another_version_is_refused():

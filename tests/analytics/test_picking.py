@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.picking import pick
+from analytics.picking import copied, pick
 
 FIELDS = {"a": "i8", "b": "f8", "c": "u1", "d": "u1", "e": "i4", "f": ("f8", 3), "g": "u2"}
 SOURCE = np.dtype(
@@ -28,6 +28,9 @@ def test_every_field_asked_for_is_copied_and_others_are_zero(names, rows, more):
         assert picked[name].tobytes() == records[name].tobytes()
     if more:
         assert not picked["new"].any()
+    whole = copied(records)
+    assert (whole.dtype, whole.tobytes()) == (SOURCE, records.tobytes())
+    assert not np.shares_memory(whole, records)
 
 
 def test_a_field_of_another_type_is_refused():

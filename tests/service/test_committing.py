@@ -6,7 +6,7 @@ from collections import Counter
 from domain.accounting import Account, Fate, Unit
 from domain.alarm import CommandResult
 from domain.journal import Command
-from service.committing import Broadcast, Commands, Committer, books
+from service.committing import Behind, Broadcast, Commands, Committer, books
 from service.evaluator import Step
 
 STORED = Account("gw", Unit.READINGS, Fate.STORED)
@@ -19,6 +19,7 @@ class Store:
     def __init__(self, written=()) -> None:
         self.written = list(written)
         self.commits = []
+        self.counts = []
         self.go_on = asyncio.Event()
         self.go_on.set()
 
@@ -26,6 +27,10 @@ class Store:
         await self.go_on.wait()
         self.commits.append(commit)
         return self.written
+
+    async def count(self, seq, accounts):
+        await self.go_on.wait()
+        self.counts.append((seq, accounts))
 
 
 class Journal:
@@ -127,7 +132,49 @@ async def test_a_step_with_news_is_committed_at_once_with_what_waited_before_it(
     await commits.add(Step(2, accounts=Counter({STORED: 3})))
     assert store.commits == []
     await commits.add(Step(3, results=[CommandResult("c", 200)]))
-    assert [(commit.seq, commit.accounts[STORED]) for commit in store.commits] == [(3, 5)]
+    assert [commit.seq for commit in store.commits] == [3]
+
+
+async def test_counts_wait_for_the_half_second_where_there_is_news():
+    store = Store()
+    commits = committer(store)
+    await commits.add(Step(1, accounts=Counter({STORED: 2})))
+    await commits.add(Step(2, accounts=Counter({STORED: 3}), results=[CommandResult("c", 200)]))
+    await commits.add(Step(3, accounts=Counter({STORED: 4}), results=[CommandResult("d", 200)]))
+    assert [commit.accounts for commit in store.commits] == [None, None]
+    assert (commits.seq, commits.counted_seq, commits.ledger) == (3, 0, {STORED: 9})
+    await commits.flush()
+    await commits.flush()
+    assert store.counts == [(3, {STORED: 9})]
+    await commits.add(Step(4, accounts=Counter({STORED: 1}), results=[CommandResult("e", 200)]))
+    await commits.add(Step(5, accounts=Counter({STORED: 1})))
+    await commits.flush()
+    assert (store.commits[-1].seq, store.commits[-1].accounts) == (5, {STORED: 2})
+    assert (len(store.counts), commits.counted_seq) == (1, 5)
+
+
+async def test_what_a_run_before_did_not_count_is_counted_with_the_next():
+    store = Store()
+    behind = Behind(7, Counter({STORED: 2}))
+    commits = Committer(store, Broadcast(), Counter({STORED: 10}), 9, behind)
+    assert (commits.counted_seq, commits.ledger) == (7, {STORED: 12})
+    await commits.flush()
+    assert (store.counts, commits.counted_seq) == ([(9, {STORED: 2})], 9)
+
+
+async def test_a_commit_that_is_cut_off_is_not_taken_for_counted():
+    store = Store()
+    commits = committer(store)
+    await commits.add(Step(1, accounts=Counter({STORED: 2}), results=[CommandResult("c", 200)]))
+    await commits.add(Step(2, accounts=Counter({STORED: 3})))
+    store.go_on.clear()
+    cut = asyncio.create_task(commits.flush())
+    await asyncio.sleep(0)
+    cut.cancel()
+    await asyncio.wait([cut])
+    store.go_on.set()
+    await commits.flush()
+    assert store.counts == [(1, {STORED: 2})]
 
 
 async def test_a_step_of_counts_is_committed_though_nothing_follows():

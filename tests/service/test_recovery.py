@@ -1,5 +1,6 @@
 """Restart: as if it had never stopped."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -181,14 +182,16 @@ def test_recovery_offers_the_archive_every_row_after_the_snapshot_and_says_nothi
 ):
     folder = tmp_path_factory.mktemp("snapshots")
     committed = data.draw(st.integers(0, len(records)))
+    counted = data.draw(st.integers(0, committed))
     seqs = data.draw(st.sets(st.integers(1, len(records)), max_size=3))
     snapshots = saved(folder, catalogue, records, *sorted(seqs))
-    evaluator = restore(snapshots, lambda _: catalogue, committed, first_seq=1)
-    assert evaluator.seq == max([seq for seq in seqs if seq <= committed], default=0)
+    evaluator = restore(snapshots, lambda _: catalogue, counted, first_seq=1)
+    assert evaluator.seq == max([seq for seq in seqs if seq <= counted], default=0)
     archive, begin = Offered(), evaluator.seq
-    run_again(evaluator, FakeJournal(records), committed, archive)
+    uncounted = run_again(evaluator, FakeJournal(records), counted, committed, archive)
     assert evaluator.seq == committed
     steps, end = unbroken
+    assert uncounted == sum((step.accounts for step in steps[counted:committed]), Counter())
     count = sum(step.row_count for step in archive.steps)
     assert count == sum(step.row_count for step in steps[begin:committed])
     for rows in FakeJournal(records).read_span(committed, len(records)):

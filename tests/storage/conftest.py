@@ -62,7 +62,7 @@ async def empty(engine):
             if table not in (progress, leadership):
                 await connection.execute(delete(table))
         numbers = dict.fromkeys(("transition_number", "notice_number", "reject_number"), 0)
-        await connection.execute(update(progress).values(seq=0, **numbers))
+        await connection.execute(update(progress).values(seq=0, counted_seq=0, **numbers))
         await connection.execute(update(leadership).values(epoch=0))
 
 

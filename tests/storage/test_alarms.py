@@ -1,6 +1,7 @@
 import asyncio
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -120,6 +121,30 @@ async def test_a_commit_at_or_before_the_cursor_changes_nothing_at_all(engine, s
     )
     assert await store.commit(late) == []
     assert await dump(engine) == before
+
+
+@given(found=steps, data=st.data())
+@few
+def test_what_is_counted_later_is_counted_once(with_engine, found, data):
+    async def check(engine):
+        store, waiting, counted = AlarmStore(engine), Counter(), 0
+        for commit in (commits := commits_of(found)):
+            waiting.update(commit.accounts)
+            if data.draw(st.booleans()):
+                await store.commit(replace(commit, accounts=None))
+                assert await store.counted() == counted
+                if data.draw(st.booleans()):
+                    continue
+                await store.count(commit.seq, waiting)
+            else:
+                await store.commit(replace(commit, accounts=waiting))
+            await store.count(data.draw(st.integers(0, commit.seq)), waiting)  # is there already
+            waiting, counted = Counter(), commit.seq
+            assert (await store.counted(), await store.cursor()) == (counted, counted)
+        total = sum((commit.accounts for commit in commits), Counter())
+        assert +(await store.accounts() + waiting) == +total
+
+    with_engine(check)
 
 
 async def test_a_repeated_transition_is_not_written_and_its_alarm_left_alone(store):
