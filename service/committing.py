@@ -1,6 +1,7 @@
 """Steps become facts: one transaction, then whoever waits or listens is told."""
 
 import asyncio
+import itertools
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +18,9 @@ from storage.journal import JournalError
 
 COMMAND_TIMEOUT_S = 10.0
 COMMIT_INTERVAL_S = 0.5
+COUNT_EVERY = (
+    10  # of these commits: a gateway's counts of five seconds are written as quickly as of one
+)
 
 Numbered = tuple[int, Transition]
 
@@ -52,9 +56,9 @@ class Behind:
 class Committer:
     """Commits steps and keeps the ledger, the books as of the last row committed.
 
-    A step with news is committed at once. One with nothing but counts waits up to half a second
-    for company: a restart makes it again from the journal. Counts wait as long where there is news:
-    a city's are most of a commit's work, and an alarm need not wait for it.
+    A step with news is committed at once. One without waits up to half a second for company: a
+    restart makes it again from the journal. Counts are written every five seconds: a city's are most
+    of a commit's work, and an alarm that comes meanwhile waits for it.
     """
 
     def __init__(
@@ -101,10 +105,10 @@ class Committer:
             await self._flush(counting=False)
 
     async def run(self) -> None:
-        """Commit what waits, each half second, for ever."""
-        while True:
+        """Commit what waits, each half second, for ever, and now and then what is to be counted."""
+        for times in itertools.count(1):
             await asyncio.sleep(COMMIT_INTERVAL_S)
-            await self.flush()
+            await self._flush(counting=times % COUNT_EVERY == 0)
 
     async def flush(self) -> None:
         """Commit what waits, with what is to be counted."""
@@ -125,22 +129,24 @@ class Committer:
     async def commit(self, step: Step, *, counting: bool = True) -> Sequence[Numbered]:
         """Commit a step, and tell whoever waits or listens; return what was written, numbered."""
         # What is cut off here may be in the database or not: nothing is taken for counted before.
-        uncounted = Counter(self._uncounted)
-        uncounted.update(step.accounts)
+        accounts = Counter(self._uncounted) if counting else None
+        if accounts is not None:
+            accounts.update(step.accounts)
         written = await self._store.commit(
             Commit(
                 seq=step.last_seq,
                 transitions=step.transitions,
                 notices=step.notices,
-                accounts=uncounted if counting else None,
+                accounts=accounts,
                 rejects=step.rejects,
                 sightings=step.sightings,
                 profiles=step.profiles,
             )
         )
-        self._uncounted = uncounted
         if counting:
             self._counted(step.last_seq)
+        else:
+            self._uncounted.update(step.accounts)
         self.ledger.update(step.accounts)
         if written:
             self._broadcast.publish(written)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from api.fan import Transport, one_by_one
+from api.fan import Place, one_by_one
 from compiled import njit
 
 FEW = 8  # connections, for which it does not matter
@@ -30,29 +30,21 @@ def _send_all(descriptors: Any, data: Any, flags: Any, sent: Any) -> None:
         sent[i] = _send(descriptors[i], data.ctypes, data.size, flags)
 
 
-def write_to_all(transports: Sequence[Transport], data: bytes) -> None:
+def write_to_all(places: Sequence[Place], data: bytes) -> None:
     """Write ``data`` to connections of the running loop, each of which has nothing left to send.
 
     What a connection does not take at once, and whatever is wrong with it, is its transport's.
     """
-    plain = [] if len(transports) <= FEW else [_descriptor(each) for each in transports]
-    if not plain or -1 in plain:
-        one_by_one(transports, data)
+    plain = [place.descriptor for place in places]
+    if len(plain) <= FEW or -1 in plain:
+        one_by_one(places, data)
         return
     sent = np.zeros(len(plain), np.int64)
     _send_all(np.array(plain, np.int32), np.frombuffer(data, np.uint8), _FLAGS, sent)
     for index in np.flatnonzero(sent < len(data)).tolist():
-        transports[index].write(data[max(0, int(sent[index])) :])
+        places[index].transport.write(data[max(0, int(sent[index])) :])
 
 
 def warm_up() -> None:
     """Have the pass compiled, or read from disk, now: the first time it takes a second."""
     _send_all(np.empty(0, np.int32), np.frombuffer(b"x", np.uint8), _FLAGS, np.empty(0, np.int64))
-
-
-def _descriptor(transport: Transport) -> int:
-    """Return the descriptor of a connection's socket; -1 where not just bytes go through it."""
-    if transport.get_extra_info("sslcontext") is not None:
-        return -1
-    sock = transport.get_extra_info("socket")
-    return -1 if sock is None else int(sock.fileno())

@@ -24,6 +24,9 @@ class Wire:
     def abort(self):
         self.aborted = True
 
+    def get_extra_info(self, name):
+        return None
+
     def taken(self):
         """Return the payloads of the chunks written."""
         found, rest = b"", self.data

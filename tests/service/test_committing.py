@@ -1,12 +1,13 @@
 """Steps become facts, and whoever waits or listens is told after the commit, not before."""
 
 import asyncio
+import itertools
 from collections import Counter
 
 from domain.accounting import Account, Fate, Unit
 from domain.alarm import CommandResult
 from domain.journal import Command
-from service.committing import Behind, Broadcast, Commands, Committer, books
+from service.committing import COUNT_EVERY, Behind, Broadcast, Commands, Committer, books
 from service.evaluator import Step
 
 STORED = Account("gw", Unit.READINGS, Fate.STORED)
@@ -135,7 +136,7 @@ async def test_a_step_with_news_is_committed_at_once_with_what_waited_before_it(
     assert [commit.seq for commit in store.commits] == [3]
 
 
-async def test_counts_wait_for_the_half_second_where_there_is_news():
+async def test_counts_wait_where_there_is_news():
     store = Store()
     commits = committer(store)
     await commits.add(Step(1, accounts=Counter({STORED: 2})))
@@ -175,6 +176,24 @@ async def test_a_commit_that_is_cut_off_is_not_taken_for_counted():
     store.go_on.set()
     await commits.flush()
     assert store.counts == [(1, {STORED: 2})]
+
+
+async def test_counts_are_written_every_few_commits(monkeypatch):
+    monkeypatch.setattr("service.committing.COMMIT_INTERVAL_S", 0.001)
+    store = Store()
+    commits = committer(store)
+    running = asyncio.create_task(commits.run())
+    async with asyncio.timeout(10):
+        for seq in itertools.count(1):
+            await commits.add(Step(seq, accounts=Counter({STORED: 1})))
+            await asyncio.sleep(0.001)
+            if commits.counted_seq and len(store.commits) >= 2 * COUNT_EVERY:
+                break
+    running.cancel()
+    counted = [commit.accounts is not None for commit in store.commits]
+    assert 0 < sum(counted) <= len(counted) / 2
+    written = [*(c.accounts or {} for c in store.commits), *(more for _, more in store.counts)]
+    assert sum(sum(accounts.values()) for accounts in written) == commits.counted_seq
 
 
 async def test_a_step_of_counts_is_committed_though_nothing_follows():

@@ -44,6 +44,10 @@ class Server:
         await self._server.wait_closed()
 
 
+def places_of(transports):
+    return [Place(transport, None, lambda: None) for transport in transports]
+
+
 async def read(end, size):
     loop, data = asyncio.get_running_loop(), b""
     async with asyncio.timeout(20):
@@ -55,8 +59,8 @@ async def read(end, size):
 async def test_everybody_gets_everything_in_order_though_one_takes_nothing_for_a_while():
     async with Server() as server:
         fan = Fan(write_to_all)
-        for transport in server.transports:
-            fan.join(Place(transport, None, lambda: None))
+        for place in places_of(server.transports):
+            fan.join(place)
         slow, *quick = server.ends
         whole = b""
         number = 0
@@ -81,7 +85,7 @@ async def test_a_connection_that_is_gone_harms_nobody_and_ends():
         server.ends[3].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         server.ends[3].close()  # resets it
         for _ in range(3):
-            write_to_all([t for t in server.transports if not t.is_closing()], b"abc")
+            write_to_all(places_of([t for t in server.transports if not t.is_closing()]), b"abc")
             await asyncio.sleep(0)
         for index, end in enumerate(server.ends):
             if index != 3:
@@ -103,5 +107,5 @@ async def test_what_is_no_plain_socket_is_written_to_by_its_transport(info):
             return info.get(name)
 
     wires = [Wire() for _ in range(LISTENERS)]
-    write_to_all(wires, b"abc")
+    write_to_all(places_of(wires), b"abc")
     assert {wire.data for wire in wires} == {b"abc"}
