@@ -79,9 +79,14 @@ def send_year(bed: Bed) -> None:
 
 @dataclass(slots=True)
 class Taken:
-    """Milliseconds from publish to transition of many toggles, and what the service used."""
+    """Milliseconds from publish to transition of many toggles, and what the service used.
+
+    ``took_ms`` is by the listener that came last of all, to which an event is written when all others
+    have it; ``resident_ms`` by one that was there before any crowd.
+    """
 
     took_ms: list[float] = field(default_factory=list)
+    resident_ms: list[float] = field(default_factory=list)
     quiet_ms: list[float] = field(default_factory=list)  # those while the host took next to nothing
     host_s: float = 0.0  # how long the host took all processors, or as much of some
     seconds: float = 0.0
@@ -100,6 +105,7 @@ class Taken:
         cores = self.cpu_s / self.seconds if self.seconds else 0.0
         return (
             f"{figures(self.took_ms)}; while the host was quiet {figures(self.quiet_ms)}; "
+            f"by who was there before {figures(self.resident_ms)}; "
             f"service {cores:.2f} cores, host {self.host_share:.0%} {self.counts}"
         )
 
@@ -111,22 +117,24 @@ class Isolation:
     alone: Taken = field(default_factory=Taken)
     in_company: Taken = field(default_factory=Taken)
 
-    @property
-    def p99_ratio(self) -> float:
-        return self.in_company.at(99) / self.alone.at(99)
-
-    @property
-    def p50_ratio(self) -> float:
-        return self.in_company.at(50) / self.alone.at(50)
+    def ratios(self, which: str = "took_ms") -> tuple[float, float]:
+        """Return how many times as long p50 and p99 are in company, of these durations of each."""
+        alone = np.percentile(getattr(self.alone, which), (50, 99))
+        p50, p99 = np.percentile(getattr(self.in_company, which), (50, 99)) / alone
+        return float(p50), float(p99)
 
     def __str__(self) -> str:
-        both = self.alone.quiet_ms, self.in_company.quiet_ms
-        words = f"p50 × {self.p50_ratio:.2f}, p99 × {self.p99_ratio:.2f}"
-        if all(both):
-            alone, company = (np.percentile(each, (50, 99)) for each in both)
-            p50, p99 = company / alone
-            words += f"; while the host was quiet p50 × {p50:.2f}, p99 × {p99:.2f}"
-        return words
+        kinds = {
+            "resident_ms": "who was there before",
+            "took_ms": "who came last",
+            "quiet_ms": "who came last, while the host was quiet",
+        }
+        words = []
+        for which, meaning in kinds.items():
+            if getattr(self.alone, which) and getattr(self.in_company, which):
+                p50, p99 = self.ratios(which)
+                words.append(f"{meaning}: p50 × {p50:.2f}, p99 × {p99:.2f}")
+        return "; ".join(words)
 
 
 def measure_isolation(
@@ -135,19 +143,31 @@ def measure_isolation(
     """Toggle the probe alone and in company, in turn; the city is to live meanwhile."""
     found = Isolation()
     channels = some_channels()
-    for _ in range(turns):
-        turn(bed, turn_s, found.alone)
-        with Company(bed.http_port, crowd, channels) as company:
-            _until_there(company, crowd)
-            before = company.counts
-            turn(bed, turn_s, found.in_company)
-            for name, count in company.counts.items():
-                lately = count if name == "listeners" else count - before[name]
-                found.in_company.counts[name] = found.in_company.counts.get(name, 0) + lately
-        if say:
-            sys.stdout.write(f"alone:      {found.alone}\nin company: {found.in_company}\n")
-            sys.stdout.flush()
+    with listening(bed) as resident:
+        for _ in range(turns):
+            turn(bed, turn_s, found.alone, resident)
+            with Company(bed.http_port, crowd, channels) as company:
+                _until_there(company, crowd)
+                before = company.counts
+                turn(bed, turn_s, found.in_company, resident)
+                for name, count in company.counts.items():
+                    lately = count if name == "listeners" else count - before[name]
+                    found.in_company.counts[name] = found.in_company.counts.get(name, 0) + lately
+            if say:
+                sys.stdout.write(f"alone:      {found.alone}\nin company: {found.in_company}\n")
+                sys.stdout.flush()
     return found
+
+
+@contextmanager
+def listening(bed: Bed) -> Iterator[Listener]:
+    """Listen to the event stream."""
+    listener = Listener(bed.http_port)
+    listener.start()
+    try:
+        yield listener
+    finally:
+        listener.close()
 
 
 def some_channels(channels: int = CHANNELS) -> list[str]:
@@ -164,24 +184,33 @@ def _until_there(company: Company, crowd: Crowd) -> None:
     time.sleep(1.0)
 
 
-def turn(bed: Bed, seconds: float, taken: Taken, *, per_s: float = TOGGLES_PER_S) -> None:
+def turn(
+    bed: Bed,
+    seconds: float,
+    taken: Taken,
+    resident: Listener | None = None,
+    *,
+    per_s: float = TOGGLES_PER_S,
+) -> None:
     """Toggle the probe for so long, and add how long each transition took."""
-    listener = Listener(bed.http_port)  # the last of all to come
-    listener.start()
     host = Host()
     try:
-        used_s, began_s = cpu_s(bed.service), time.monotonic()
-        sent_s = toggle(bed.mqtt_port, 2 * int(seconds * per_s / 2), seconds)
-        taken.cpu_s += cpu_s(bed.service) - used_s
-        ended_s = time.monotonic()
-        taken.seconds += ended_s - began_s
-        until_come(listener, sent_s)
+        with listening(bed) as listener:  # the last of all to come
+            used_s, began_s = cpu_s(bed.service), time.monotonic()
+            sent_s = toggle(bed.mqtt_port, 2 * int(seconds * per_s / 2), seconds)
+            taken.cpu_s += cpu_s(bed.service) - used_s
+            ended_s = time.monotonic()
+            taken.seconds += ended_s - began_s
+            until_come(listener, sent_s)
+            if resident is not None:
+                until_come(resident, sent_s)
     finally:
-        listener.close()
         host.finish()
     taken.host_s += host.share(began_s, ended_s) * (ended_s - began_s)
     taken.took_ms += took_ms(listener.came_s, sent_s)
     taken.quiet_ms += took_ms(listener.came_s, sent_s, host)
+    if resident is not None:
+        taken.resident_ms += took_ms(resident.came_s, sent_s)
 
 
 def main() -> int:

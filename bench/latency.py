@@ -41,9 +41,8 @@ def figures(took_ms: list[float]) -> str:
 def until_come(listener: Listener, sent_s: dict[str, float]) -> None:
     """Return when each toggle's transition has come; raises where one does not."""
     deadline_s = time.monotonic() + _LOST_AFTER_S
-    while len(listener.came_s) < len(sent_s) and time.monotonic() < deadline_s:
+    while (lost := len(sent_s.keys() - listener.came_s.keys())) and time.monotonic() < deadline_s:
         time.sleep(0.05)
-    lost = len(sent_s.keys() - listener.came_s.keys())
     if lost:
         raise RuntimeError(f"{lost} of {len(sent_s)} transitions did not come")
 
