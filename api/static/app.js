@@ -14,7 +14,7 @@ const STALL_MS = 15000;
 
 const $ = (id) => document.getElementById(id);
 const state = {
-  facilities: [], kinds: [], alarms: new Map(), more: false, channels: [], inbox: [], quantities: [], profiles: [],
+  facilities: [], kinds: [], alarms: new Map(), came: new Map(), more: false, channels: [], inbox: [], quantities: [], profiles: [],
   facility: null, channel: null, charted: null, span: "hour", city: null, revision: null,
   now: null, advancedAt: 0, heardAt: 0, lostSince: null, connected: false, checks: [], failed: new Map(),
 };
@@ -221,9 +221,14 @@ async function act(verb, alarm, button) {
 }
 
 function take(alarm) {
+  state.came.set(alarm.id, alarm);
+  put(alarm);
+  showAlarms();
+}
+
+function put(alarm) {
   if (alarm.ended) state.alarms.delete(alarm.id);
   else state.alarms.set(alarm.id, alarm);
-  showAlarms();
 }
 
 // ---- the chart
@@ -372,8 +377,10 @@ function askForKey(why) {
 const loads = {
   facilities: async () => { state.facilities = await all(`${API}/facilities`); showFacilities(); showCounts(); },
   alarms: async () => {
+    state.came = new Map(); // from here on: the list may be of a moment before
     const page = await get(`${API}/alarms?state=open&limit=${ALARMS_MAX}`);
     state.alarms = new Map(page.items.map((alarm) => [alarm.id, alarm]));
+    state.came.forEach(put);
     state.more = page.next !== null;
     showAlarms();
   },

@@ -94,6 +94,32 @@ def test_an_alarm_that_ends_leaves_the_list_by_itself(page, sender):
     wait_for(lambda: "Midspan" not in page.text(ALARMS), "the alarm has left")
 
 
+HOLD_LISTS = """
+window.held = [];
+window.really = window.fetch;
+window.fetch = async (path, options) => {
+  const answer = await window.really(path, options);
+  if (String(path).includes("/alarms?")) await new Promise((go) => window.held.push(go));
+  return answer;
+};
+"""
+
+
+def test_a_list_asked_for_before_an_alarm_does_not_take_it_away(page, sender):
+    def held():
+        return page.evaluate("window.held.length")
+
+    page.evaluate(HOLD_LISTS)
+    sender.reading("gw-bridge", "V1", 61.25)
+    wait_for(lambda: held() == 1, "the list has been asked for")
+    sender.reading("gw-bridge", "V1", 121.5)
+    page.wait_for_text("121.5 mm", ALARMS)
+    page.evaluate("window.held.shift()()")
+    wait_for(lambda: held() == 1, "the next list is on its way: the first has been shown")
+    assert "121.5 mm" in page.text(ALARMS)
+    page.evaluate("window.fetch = window.really; window.held.shift()()")
+
+
 def test_the_console_told_of_no_error(page):
     # A request that needs a key is answered 401 first: that is the way of it, and no fault.
     faults = [one for one in page.faults if "401" not in one]
