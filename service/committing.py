@@ -18,9 +18,8 @@ from storage.journal import JournalError
 
 COMMAND_TIMEOUT_S = 10.0
 COMMIT_INTERVAL_S = 0.5
-COUNT_EVERY = (
-    10  # of these commits: a gateway's counts of five seconds are written as quickly as of one
-)
+# Of these commits one counts: a gateway's counts of five seconds are written as quickly as of one.
+COUNT_EVERY = 10
 
 Numbered = tuple[int, Transition]
 
