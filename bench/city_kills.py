@@ -129,7 +129,8 @@ def _archived(bed: Bed, derived: list[str]) -> int:
     bed.service.stop()
     archive = DuckArchive.open(bed.folder / "data" / "archive")
     try:
-        return archive.count() - sum(map(archive.count, derived))
+        counts = archive.count_by_channel()
+        return sum(counts.values()) - sum(counts.get(channel, 0) for channel in derived)
     finally:
         archive.close()
 

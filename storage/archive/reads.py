@@ -116,17 +116,27 @@ class Reads:
 
     def count(self, channel_id: str | None = None) -> int:
         """Return how many keys there are. Of all channels this looks at every row there is."""
+        if channel_id is None:
+            return sum(self.count_by_channel().values())
+        number = self._numbers.known.get(channel_id, -1)
+        return self._counts(f"AND channel = {number}").get(channel_id, 0)
+
+    def count_by_channel(self) -> dict[str, int]:
+        """Return how many keys each channel has that has any, with one look at every row."""
+        return self._counts("")
+
+    def _counts(self, condition: str) -> dict[str, int]:
         with self._snapshot() as connection:
             floor_ns = _floor(connection)
-            condition = f"time_ns >= {floor_ns}"
-            if channel_id is not None:
-                condition += f" AND channel = {self._numbers.known.get(channel_id, -1)}"
             slices = [p for p in read_slices(connection) if p.file is None or p.last_ns >= floor_ns]
             if not slices:
-                return 0
-            union = union_sql(slices, self._folder, condition)
-            sql = f"SELECT count(*) FROM (SELECT DISTINCT channel, time_ns FROM ({union}))"  # noqa: S608
-            return first_value(connection.execute(sql))
+                return {}
+            union = union_sql(slices, self._folder, f"time_ns >= {floor_ns} {condition}")
+            sql = (
+                f"SELECT id, count(*) FROM (SELECT DISTINCT channel, time_ns FROM ({union})) "  # noqa: S608  numbers
+                "JOIN channels ON number = channel GROUP BY id"
+            )
+            return dict(connection.execute(sql).fetchall())
 
     def _rows_sql(
         self, connection: duckdb.DuckDBPyConnection, channel_id: str, start_ns: int, end_ns: int

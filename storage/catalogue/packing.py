@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
 from itertools import repeat
+from types import GenericAlias
 from typing import Any, get_type_hints
 
 import msgspec
@@ -31,7 +32,9 @@ _COLUMNS: dict[str, Any] = {
     **{name: kind for name, kind in get_type_hints(Channel).items() if name != _FEATURE},
     **{name: kind | None for name, kind in _FEATURE_COLUMNS.items()},
 }
-_decoders = {name: msgspec.json.Decoder(list[kind]) for name, kind in _COLUMNS.items()}
+_decoders: dict[str, msgspec.json.Decoder[list[Any]]] = {
+    name: msgspec.json.Decoder(GenericAlias(list, (kind,))) for name, kind in _COLUMNS.items()
+}
 _places_decoder = msgspec.json.Decoder(list[int])
 _encoder = msgspec.json.Encoder()
 _OTHERWISE = "the catalogue cannot be stored: an attribute or a number of it reads back otherwise"

@@ -184,6 +184,7 @@ def test_a_failed_write_changes_nothing_and_the_same_write_works_later(tmp_path)
     refusing = False
     archive.write(5, [readings(0, 5)])
     assert (archive.cursor, archive.count(), archive.count("b")) == (5, 10, 5)
+    assert archive.count_by_channel() == {"a": 5, "b": 5}
     archive.close()
 
 
