@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from domain.grade import FaultKind, Side
 from domain.readings import Float64s, Int32s, Int64s
 from domain.time import NS_PER_S, seconds_to_ns
 
+T = TypeVar("T")
+
 INTERVALS_MISSED = 3  # a gap, and a watermark restart, is more than so many intervals
 LOG_SLOTS_FIRST = 16
 
@@ -47,10 +49,7 @@ def build_tables(catalogue: Catalogue) -> Tables:
     """Return the tables of ``catalogue``, all state at rest."""
     of = catalogue.channels
     channels = make_records(len(of), CHANNEL)
-    counts = np.fromiter((len(channel.limits) for channel in of), np.int32, len(of))
-    channels["limit_first"] = np.cumsum(counts) - counts
-    channels["limit_count"] = counts
-    limits = limit_records(list(chain.from_iterable(map(attrgetter("limits"), of))), counts)
+    limits = _fill_limits(channels, of)
     _fill_state(channels)
     _fill_checks(channels, of)
     _fill_intervals(channels, catalogue)
@@ -66,6 +65,34 @@ def build_tables(catalogue: Catalogue) -> Tables:
         logs=make_logs(LOG_SLOTS_FIRST),
         free=free_stack(0, LOG_SLOTS_FIRST),
     )
+
+
+def _fill_limits(channels: Records, of: Sequence[Channel]) -> Records:
+    """Write where the channels' limits begin, and return the limits' records, none held."""
+    own, which = _distinct(map(attrgetter("limits"), of))
+    counts = np.fromiter(map(len, own), np.int32, len(own))
+    records = limit_records(list(chain.from_iterable(own)), counts)
+    count = counts[which].astype(np.int64)
+    channels["limit_first"] = np.cumsum(count) - count
+    channels["limit_count"] = count
+    first: Int64s = (np.cumsum(counts) - counts)[which]
+    return records[_spread(first, count)]
+
+
+def _distinct(objects: Iterable[T]) -> tuple[list[T], Int64s]:
+    """Return the objects that are not the same one, and which of them each is.
+
+    What is equal in a stored catalogue is one object (``storage.catalogue.packing``).
+    """
+    own: list[T] = []
+    places: dict[int, int] = {}
+    which = []
+    for one in objects:
+        place = places.setdefault(id(one), len(own))
+        if place == len(own):
+            own.append(one)
+        which.append(place)
+    return own, np.array(which, np.int64)
 
 
 def order_limits(channel: Channel) -> list[Limit]:
@@ -103,9 +130,13 @@ def limit_records(limits: Sequence[Limit], counts: Int32s) -> Records:
 def limit_places(channels: Records, chosen: Int64s) -> tuple[Int64s, Int64s]:
     """Return the places of the limits of ``chosen`` channels, and whose each is."""
     first, count = channels["limit_first"][chosen], channels["limit_count"][chosen]
-    owners = np.repeat(chosen, count)
+    return _spread(first, count), np.repeat(chosen, count)
+
+
+def _spread(first: Int64s, count: Int64s) -> Int64s:
+    """Return ``first[i], first[i] + 1, …``, ``count[i]`` of them, for each i in turn."""
     starts = np.repeat(np.cumsum(count) - count, count)
-    return np.repeat(first, count) + np.arange(len(owners)) - starts, owners
+    return np.repeat(first, count) + np.arange(len(starts)) - starts
 
 
 def _nanoseconds(seconds: Float64s) -> Int64s:
@@ -145,11 +176,12 @@ def _fill_state(channels: Records) -> None:
 
 
 def _fill_checks(channels: Records, of: Sequence[Channel]) -> None:
-    checks = [channel.checks for channel in of]
+    checks, which = _distinct(map(attrgetter("checks"), of))
 
     def column(name: str, missing: float) -> Float64s:
         values = np.array(list(map(attrgetter(name), checks)), np.float64)  # None: not a number
-        return np.where(np.isnan(values), missing, values)
+        filled: Float64s = np.where(np.isnan(values), missing, values)[which]
+        return filled
 
     for name in ("fail_low", "suspect_low"):
         channels[name] = column(name, -np.inf)

@@ -94,14 +94,16 @@ class Assembler:
         """Decode ``frames``, of which frame i has the number ``first_seq + i``; total."""
         step = Step()
         routes = [self._routes.get(f.topic) or self._find_route(f.topic) for f in frames]
+        seen = self._seen_before(frames, routes)
         short = self._lane.read(frames, [route.short for route in routes])
         ways = [-1] * len(frames) if short is None else short.readings
-        for offset, (frame, route, readings) in enumerate(zip(frames, routes, ways, strict=True)):
+        whole = zip(frames, routes, seen, ways, strict=True)
+        for offset, (frame, route, known, readings) in enumerate(whole):
             step.received[route.gateway] += 1
             if short is not None and readings >= 0:
-                self._take_short(step, short, offset, frame, route)
+                self._take_short(step, short, offset, frame, route, known=known)
             elif route.decoder is not None:
-                self._take_data(step, first_seq + offset, frame, route, route.decoder)
+                self._take_data(step, first_seq + offset, frame, route, route.decoder, known=known)
             else:
                 self._take_other(step, first_seq + offset, frame, route)
         batch = step.columns.batch()
@@ -112,11 +114,26 @@ class Assembler:
         step.rejects = [reject for reject in step.rejects if self._listed.has_room(reject)]
         return batch, close(step)
 
+    def _seen_before(self, frames: Sequence[Frame], routes: Sequence[_Route]) -> list[bool]:
+        """Return which frames came before; what nobody decodes is not remembered."""
+        places = [place for place, route in enumerate(routes) if route.decoder is not None]
+        found = self._window.saw(
+            [routes[place].seed for place in places],
+            [frames[place].payload for place in places],
+            [frames[place].received_ns for place in places],
+        )
+        if len(found) == len(frames):
+            return found
+        seen = [False] * len(frames)
+        for place, known in zip(places, found, strict=True):
+            seen[place] = known
+        return seen
+
+    @staticmethod
     def _take_short(
-        self, step: Step, short: Short, offset: int, frame: Frame, route: _Route
+        step: Step, short: Short, offset: int, frame: Frame, route: _Route, *, known: bool
     ) -> None:
         """Take a frame that the compiled pass has read; see ``_take_data``."""
-        known = self._window.saw(route.seed, frame.payload, frame.received_ns)
         if not (known and frame.redelivered):
             step.heard[route.gateway_index] = None
         if known:
@@ -127,9 +144,8 @@ class Assembler:
         short.take(offset)
 
     def _take_data(
-        self, step: Step, seq: int, frame: Frame, route: _Route, decoder: Decoder
+        self, step: Step, seq: int, frame: Frame, route: _Route, decoder: Decoder, *, known: bool
     ) -> None:
-        known = self._window.saw(route.seed, frame.payload, frame.received_ns)
         if known and frame.redelivered:
             # The broker speaking, not the gateway: it is not heard by this.
             step.books[route.gateway, Unit.FRAMES, Fate.DUPLICATE, Reason.NONE] += 1

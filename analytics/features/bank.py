@@ -45,12 +45,16 @@ _NOTHING = Inputs(
 )
 
 
+_NO_PARAMETERS: Mapping[str, Any] = {}
+
+
 class Bank:
     """The channels of one feature kind; ``channels[i]`` with its inputs has slot i."""
 
     def __init__(self, kind: str, channels: Sequence[tuple[Channel, Sequence[Channel]]]) -> None:
         """Begin empty; raises ``ValueError`` where a channel's feature is not valid."""
-        configured = [_configure(kind, channel, inputs) for channel, inputs in channels]
+        settled = _Settled(kind)
+        configured = [settled.configure(channel, inputs) for channel, inputs in channels]
         self.kind = kind
         self._advance = KINDS[kind].advance
         self.records = np.zeros(len(channels), KINDS[kind].RECORD)
@@ -103,11 +107,27 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _configure(
-    kind: str, channel: Channel, inputs: Sequence[Channel]
-) -> tuple[Mapping[str, Any], npt.NDArray[Any]]:
-    parameters = channel.feature.parameters if channel.feature else {}
-    faults = validate(kind, parameters, len(inputs))
-    if faults:
-        raise ValueError(f"{channel.id}: {'; '.join(faults)}")
-    return KINDS[kind].configure(complete(KINDS[kind], parameters), inputs)
+class _Settled:
+    """Parameters of one kind that are valid and whole; equal ones of a stored catalogue are one object."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._known: dict[tuple[int, int], Mapping[str, Any]] = {}
+
+    def configure(
+        self, channel: Channel, inputs: Sequence[Channel]
+    ) -> tuple[Mapping[str, Any], npt.NDArray[Any]]:
+        """Return the fields and cells a channel begins with; raises ``ValueError`` where invalid."""
+        parameters = self._parameters(channel, len(inputs))
+        return KINDS[self._kind].configure(parameters, inputs)
+
+    def _parameters(self, channel: Channel, inputs: int) -> Mapping[str, Any]:
+        given = channel.feature.parameters if channel.feature else _NO_PARAMETERS
+        known = self._known.get((id(given), inputs))
+        if known is None:
+            faults = validate(self._kind, given, inputs)
+            if faults:
+                raise ValueError(f"{channel.id}: {'; '.join(faults)}")
+            known = complete(KINDS[self._kind], given)
+            self._known[id(given), inputs] = known
+        return known
