@@ -217,10 +217,11 @@ def main() -> int:
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
     turn_s = float(sys.argv[2]) if len(sys.argv) > 2 else TURN_S
     crowd = Crowd(year_pause_s=float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)
-    with running_with(make_city()) as bed, living(bed, CHANNELS, 900):
-        send_year(bed)
-        time.sleep(15.0)
-        found = measure_isolation(bed, crowd, turns=turns, turn_s=turn_s, say=True)
+    with running_with(make_city()) as bed:
+        send_year(bed)  # before there is always something pending
+        with living(bed, CHANNELS, 900):
+            time.sleep(15.0)
+            found = measure_isolation(bed, crowd, turns=turns, turn_s=turn_s, say=True)
         sys.stdout.write(f"{found}\n")
     return 0
 
