@@ -102,6 +102,7 @@ class Door:
         self._listener = listener
         self._task: asyncio.Task[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._entered = AsyncExitStack()  # the lifespan of what is shown; on its own loop
         config = uvicorn.Config(
             self.front,
@@ -134,8 +135,8 @@ class Door:
 
     async def _serve(self) -> None:
         """Run the server in its thread until it ends."""
-        thread = threading.Thread(target=self._run, args=(done := _Done(),), name="http")
-        thread.start()
+        self._thread = threading.Thread(target=self._run, args=(done := _Done(),), name="http")
+        self._thread.start()
         await done.future
 
     def _run(self, done: "_Done") -> None:
@@ -160,13 +161,19 @@ class Door:
         return bool(self._server.started)
 
     async def close(self) -> None:
-        """Answer who has asked, and no one else."""
-        self._server.should_exit = True  # also where the task was cancelled: its thread goes on
+        """Answer who has asked, and no one else; the listener is not used when it returns.
+
+        Also where the task was cancelled: its thread goes on until it is told.
+        """
+        self._server.should_exit = True
+        if self._thread is not None and self._loop is not None and self.front.app is not None:
+            with suppress(RuntimeError):  # its loop has ended
+                # Streams never end by themselves.
+                self._loop.call_soon_threadsafe(end_streams, self.front.app)
         if self._task is not None and not self._task.done():
-            loop, app = self._loop, self.front.app
-            if loop is not None and app is not None:  # streams never end by themselves
-                loop.call_soon_threadsafe(end_streams, app)
             await self._supervisor.finish("http", STOP_TIMEOUT_S + 1)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_S + 1)
 
 
 class _Done:

@@ -56,6 +56,16 @@ async def test_it_answers_while_the_services_loop_does_not_run(listener):
         await asyncio.to_thread(httpx.get, f"{url}/health/live")
 
 
+async def test_a_listener_may_be_closed_when_a_door_is_whose_task_was_cancelled(listener):
+    supervisor = Supervisor()
+    door = Door(supervisor, listener)
+    await door.show(create_app(a_busy_city().ports()))
+    await until(lambda: door.is_open)
+    await supervisor.cancel()
+    await door.close()
+    assert "http" not in {thread.name for thread in threading.enumerate()}
+
+
 async def test_answers_do_not_wait_for_acknowledgements(tmp_path):
     settings = Settings(_env_file=None, http_listen="127.0.0.1:0", data_dir=tmp_path)
     with bind(settings) as listener:
