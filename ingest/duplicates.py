@@ -14,9 +14,8 @@ from domain.time import NS_PER_S
 WINDOW_S = 600
 HASHES_MAX = 1_000_000
 _DIGEST_BYTES = 16
-_FIRST, _COUNT, _KNOWN = range(
-    3
-)  # of the state: the oldest entry's place, entries, distinct hashes
+# Of the state: the oldest entry's place, entries, distinct hashes.
+_FIRST, _COUNT, _KNOWN = range(3)
 
 UInt64s = npt.NDArray[np.uint64]
 Bools = npt.NDArray[np.bool_]
