@@ -1,7 +1,6 @@
 """What every route needs, in one place."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
@@ -20,8 +19,6 @@ from domain.catalogue import Catalogue
 from domain.readings import Latest
 
 T = TypeVar("T")
-# A question to the archive computes for long, mostly without the interpreter's lock.
-ARCHIVE_NICENESS = 10
 
 
 class Context:
@@ -36,7 +33,6 @@ class Context:
             settings.archive_threads,
             settings.archive_waiting_max,
             settings.archive_timeout_s,
-            niceness=ARCHIVE_NICENESS,
         )
         # Looking at the live picture is quick, but there may be many channels.
         self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s)
@@ -69,13 +65,7 @@ class Context:
 
     async def latest(self, channel_ids: Sequence[str]) -> dict[str, Latest]:
         """Return the newest readings of these channels."""
-        if not channel_ids:
-            return {}
-        look: Callable[[], dict[str, Latest]] = partial(self._look, channel_ids)
-        return await self.live_pool.run(look)
-
-    def _look(self, channel_ids: Sequence[str]) -> dict[str, Latest]:
-        return dict(self.ports.live.latest(channel_ids))
+        return dict(await self.ports.live.latest(channel_ids)) if channel_ids else {}
 
     async def counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Pass on a listener's events; it counts as one for as long as it takes them."""

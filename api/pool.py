@@ -1,12 +1,8 @@
 """A bounded pool of threads for work that would hold up the event loop."""
 
 import asyncio
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from typing import TypeVar
 
 from api.errors import ApiError
@@ -14,28 +10,15 @@ from api.errors import ApiError
 T = TypeVar("T")
 
 
-def _be_nice(niceness: int) -> None:
-    """Lower the precedence of this thread; Linux has one for each."""
-    thread = threading.get_native_id()
-    niceness += os.getpriority(os.PRIO_PROCESS, thread)
-    with suppress(PermissionError):  # of a kernel that lets nobody change it
-        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, 19))
-
-
 class Pool:
     """``threads`` at work and ``waiting_max`` in the queue; whoever comes then is turned away.
 
     A call that takes longer than ``timeout_s`` is answered with a problem. It keeps its thread until
-    it ends, since a thread cannot be stopped, and so cannot pile up beyond the bounds. With ``niceness``
-    the threads get what processor time those who judge leave.
+    it ends, since a thread cannot be stopped, and so cannot pile up beyond the bounds.
     """
 
-    def __init__(
-        self, name: str, threads: int, waiting_max: int, timeout_s: float, niceness: int = 0
-    ) -> None:
-        self._executor = ThreadPoolExecutor(
-            threads, thread_name_prefix=name, initializer=partial(_be_nice, niceness)
-        )
+    def __init__(self, name: str, threads: int, waiting_max: int, timeout_s: float) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threads + waiting_max
         self._timeout_s = timeout_s
         self.at_work = 0

@@ -165,12 +165,15 @@ class Archive(Protocol):
 
 
 class Live(Protocol):
-    """The picture of this moment. All methods may be called from any thread."""
+    """The picture of this moment.
+
+    ``newest`` and ``open_alarms`` may take a moment, and are called from a thread that may wait.
+    """
 
     def catalogue(self) -> Catalogue:
         """Return the active revision."""
 
-    def latest(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
+    async def latest(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
         """Return the latest readings and grades; of all channels where no ids are given."""
 
     def newest(self) -> tuple[Catalogue, Int64s, UInt8s]:
@@ -182,7 +185,7 @@ class Live(Protocol):
     def open_alarms(self) -> Sequence[Alarm]:
         """Return the alarms that have not ended."""
 
-    def profiles(self) -> Mapping[str, ActiveProfile]:
+    async def profiles(self) -> Mapping[str, ActiveProfile]:
         """Return the limit profiles in force, by facility id."""
 
     def now_ns(self) -> int:
@@ -242,7 +245,7 @@ class Check:
 class Health(Protocol):
     """How the service is."""
 
-    def live(self) -> bool:
+    async def live(self) -> bool:
         """Return False where only a restart helps."""
 
     async def ready(self) -> Sequence[Check]:

@@ -64,10 +64,33 @@ def _until_it_listens(child: Child, port: int) -> None:
             return
 
 
+def processes(child: Child) -> list[int]:
+    """Return the ids of a child and of the processes that it has started."""
+    tasks = Path(f"/proc/{child.pid}/task").glob("*/children")
+    started = [int(pid) for path in tasks for pid in path.read_text(encoding="utf-8").split()]
+    return [child.pid, *started]
+
+
 def cpu_s(child: Child) -> float:
-    """Return the processor time that a child has used so far, in seconds."""
-    fields = Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    """Return the processor time that a child and what it has started have used so far, in seconds."""
+    return sum(map(_cpu_s, processes(child)))
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def rss_mb(child: Child) -> float:
+    """Return the resident memory of a child and of what it has started, in MB."""
+    return sum(map(_rss_mb, processes(child)))
+
+
+def _rss_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def machine_cpu_s() -> float:

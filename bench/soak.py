@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 
 from bench import report
-from bench.bed import Bed, running_with
+from bench.bed import Bed, rss_mb, running_with
 from bench.crowd import Company, Crowd
 from bench.isolation import (
     CHANNELS,
@@ -92,13 +92,6 @@ def slope(points: list[tuple[float, float]]) -> tuple[float, float]:
     return growth, error
 
 
-def rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
 def size_mb(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
@@ -115,7 +108,7 @@ class _Look(threading.Thread):
     def run(self) -> None:
         while not self.done.wait(LOOK_S):
             minute = (time.monotonic() - self._began_s) / 60
-            self._soak.rss_mb.append((round(minute, 2), round(rss_mb(self._bed.service.pid), 1)))
+            self._soak.rss_mb.append((round(minute, 2), round(rss_mb(self._bed.service), 1)))
 
 
 def run(minutes: float, channels: int) -> Soak:

@@ -22,12 +22,14 @@ from service.door import Door, bind
 from service.gate import Gate
 from service.judgement import Judgement, recover
 from service.keeping import program_version
+from service.offers import LOG_CONSUMER, Parts, Stamps, make_health, make_offers
 from service.opening import StartError, Stores, open_stores
+from service.ports import LivePicture
+from service.reception import Setup
 from service.retention import Retention
 from service.settings import Settings
 from service.standby import Standing, confirmed, take_the_lead
 from service.supervise import Supervisor, leave_within
-from service.surface import LOG_CONSUMER, Parts, make_app, make_health
 from service.watching import TimedThread, Watch
 from service.webhooks import Webhooks, open_webhooks
 from storage.alarms import AlarmStore
@@ -58,13 +60,16 @@ async def serve(settings: Settings) -> None:
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:
-        door = Door(supervisor, stack.enter_context(bind(settings)))
+        door = Door(supervisor, stack.enter_context(bind(settings)), _setup(settings))
+        stack.callback(door.punctuality.close)
         stack.push_async_callback(door.close)
+        await door.begin()
         stores = await supervisor.unless_stopped(open_stores(settings, stack))
         if stores is None:
             return
         standing = _standing(settings, stores, stack)
         stack.push_async_callback(supervisor.cancel)
+        door.make_ready(standing.catalogues)
         # A standby is a service that lives, too: its door is open.
         told = notify.keep_told(lambda: door.is_open, lambda: not supervisor.failed)
         supervisor.start("notify", told)
@@ -94,7 +99,7 @@ async def _run(
     clock = _clock(settings, stores.journal)
     judgement = await recover(settings, stores, standing, stack, clock)
     disks = watch_disks(settings, stores, gate := Gate())
-    catalogues = _catalogues(settings, stores, judgement, clock)
+    catalogues = _catalogues(settings, stores, judgement, clock, door)
     await catalogues.start()
     webhooks = _webhooks(settings, stores, stack, judgement)
     limits = settings.limits()
@@ -111,13 +116,27 @@ async def _run(
     health = make_health(parts)
     watch = Watch(health, lambda: waiting_notices(stores.state))
     supervisor.start("watch", watch.run())
-    app = make_app(parts, health, watch)
-    await door.show(app)
+    live = LivePicture(judgement.evaluator)
+    judgement.broadcast.subscribe(lambda written: door.tell(live.serial, written))
+    supervisor.start("punctuality", door.punctuality.beat())
+    offers = make_offers(parts, health, watch, live, stack)
+    stamp = Stamps(live, clock, judgement.broadcast)
+    await door.show(offers, stamp)
+    supervisor.start("news", door.tell_of_news(stamp))
     try:
         await supervisor.wait()
     finally:
         notify.tell("STOPPING=1", "STATUS=stopping")
         await _stop(supervisor, door, stores, judgement)
+
+
+def _setup(settings: Settings) -> Setup:
+    return Setup(
+        log_level=settings.log_level,
+        open_reads=settings.open_reads,
+        state_url=settings.state_location(),
+        wall_clock=settings.clock == "wall",
+    )
 
 
 def _standing(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Standing:
@@ -132,7 +151,7 @@ def _standing(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Stan
 
 
 def _catalogues(
-    settings: Settings, stores: Stores, judgement: Judgement, clock: Clock
+    settings: Settings, stores: Stores, judgement: Judgement, clock: Clock, door: Door
 ) -> Catalogues:
     return Catalogues(
         settings,
@@ -142,6 +161,7 @@ def _catalogues(
         AlarmStore(stores.state),
         clock.now_ns,
         judgement.evaluator,
+        door.prepare,
     )
 
 

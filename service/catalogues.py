@@ -6,7 +6,7 @@ the row itself takes no time, and one that could not be judged by is never writt
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,6 +85,10 @@ class _Made:
     besides: Besides = field(default_factory=Besides)
 
 
+async def _nowhere(_revision: int) -> None:
+    """Have nobody else made ready."""
+
+
 class Catalogues:
     """Makes revisions and has the journal activate them."""
 
@@ -97,6 +101,7 @@ class Catalogues:
         inbox: Inbox,
         now_ns: Callable[[], int],
         judge: Judge,
+        prepare_elsewhere: Callable[[int], Awaitable[None]] = _nowhere,
     ) -> None:
         self._files = list(settings.catalogue)
         self._templates = settings.templates
@@ -106,6 +111,7 @@ class Catalogues:
         self._inbox = inbox
         self._now_ns = now_ns
         self._judge = judge
+        self._prepare_elsewhere = prepare_elsewhere
         self._one_at_a_time = asyncio.Lock()
         self._latest = 0
         self._refused = 0  # the newest revision that cannot be judged by
@@ -301,6 +307,7 @@ class Catalogues:
             self._refused = revision
             self._tell((Fault(f"revision {revision}", 1, str(error)),))
             return False
+        await self._prepare_elsewhere(revision)
         await append_or_refuse(self._journal, [CatalogueChange(revision, self._now_ns())])
         self._latest = revision
         return True

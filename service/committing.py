@@ -32,6 +32,7 @@ class Broadcast:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
+        self.last = 0  # the number of the last transition told
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with each commit; returns how to stop that. It must not wait."""
@@ -40,6 +41,7 @@ class Broadcast:
 
     def publish(self, written: Sequence[Numbered]) -> None:
         """Tell every listener."""
+        self.last = written[-1][0]
         for listener in list(self._listeners):
             listener(written)
 

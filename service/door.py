@@ -1,25 +1,36 @@
-"""The HTTP server's door: open before the service leads, and handed to its interface when it does."""
+"""The door: the HTTP interface, in a process of its own (``service/interface.py``) that is started here.
+
+An alarm's way needs one processor at once; a crowd at the interface takes all that there are. Apart, the
+kernel sees to it that the first comes first, and a fault of the interface ends no judgement.
+"""
 
 import asyncio
-import json
+import os
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
-import uvicorn
-from fastapi import FastAPI
+import structlog
 
-from api.app import end_streams
-from api.errors import problem
-from service.across import ask
-from service.direct import DirectProtocol
+from api.ports import Refused
+from domain.alarm import Transition
+from service.abreast import DOCUMENTS, Stamp
+from service.line import Line, LineEndedError, Offer, connect
 from service.opening import StartError
+from service.precedence import Punctuality
+from service.reception import AWAY_REMEDY, STOP_TIMEOUT_S, Reception, Setup
 from service.settings import Settings
 from service.supervise import Supervisor
+from storage.catalogue.revisions import CatalogueStore
+from storage.journal import JournalError
+from storage.state import StateAway
 
-STOP_TIMEOUT_S = 5
+PREPARE_TIMEOUT_S = 60.0
+NEWS_INTERVAL_S = 0.05
+
+log = structlog.get_logger(__name__)
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -41,156 +52,108 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-class Front:
-    """An ASGI application that says why it is not ready, until it is given the real one."""
-
-    def __init__(self) -> None:
-        self.app: Any = None
-        self.state: Callable[[], str] = lambda: "starting"
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, or tell the server that it may begin."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        elif self.app is not None:
-            await self.app(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._answer(scope["path"], send)
-
-    async def _answer(self, path: str, send: Any) -> None:
-        kind = b"application/json"
-        if path == "/health/live":
-            status, body = 200, json.dumps({"live": True}).encode()
-        elif path == "/health/ready":
-            check = {"name": "leadership", "ok": False, "detail": self.state()}
-            status, body = 503, json.dumps({"ready": False, "checks": [check]}).encode()
-        else:
-            detail = f"This instance does not lead: {self.state()}."
-            answer = problem(503, detail, "Ask the instance that leads, or try again later.")
-            status, body, kind = 503, bytes(answer.body), b"application/problem+json"
-        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        if status == 503:
-            headers.append((b"retry-after", b"2"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-
-async def _live(receive: Any, send: Any) -> None:
-    """Go through the server's lifespan; that of the real application is run by who gives it."""
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the supervisor decides when to stop."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the supervisor."""
-        yield
+def as_answer(error: Exception) -> Exception:
+    """Return what the interface is to say of an error: outages are answers, with a remedy."""
+    if isinstance(error, StateAway):
+        return Refused(503, f"{error}.", AWAY_REMEDY)
+    if isinstance(error, JournalError):
+        remedy = "It is not known to have happened. Look, and try again: in seconds, where another leads."
+        return Refused(503, f"{error}.", remedy)
+    return error
 
 
 class Door:
-    """The HTTP server on an event loop and a thread of its own, as the supervised task ``http``."""
+    """The interface's process, as the supervised task ``http``."""
 
-    def __init__(self, supervisor: Supervisor, listener: socket.socket) -> None:
-        self.front = Front()
+    def __init__(self, supervisor: Supervisor, listener: socket.socket, setup: Setup) -> None:
+        self.reception = Reception(setup)
+        self.punctuality = Punctuality()
+        self.is_open = False
         self._supervisor = supervisor
         self._listener = listener
-        self._task: asyncio.Task[Any] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._entered = AsyncExitStack()  # the lifespan of what is shown; on its own loop
-        config = uvicorn.Config(
-            self.front,
-            http=DirectProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = False
+        self._preparing: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Start the process, which then makes itself ready while we do."""
+        ours, theirs = zip(socket.socketpair(), socket.socketpair(), strict=True)
+        handed = [*theirs, self._listener]
+        descriptors = [*(each.fileno() for each in handed), self.punctuality.fileno()]
+        self._process = subprocess.Popen(  # noqa: S603, ASYNC220  our own program; it takes a millisecond
+            [sys.executable, "-m", "service.interface", str(os.getpid()), *map(str, descriptors)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=descriptors,
         )
-        self._server = _Server(config)
+        for sock in theirs:
+            sock.close()
+        self._calls = await connect(Line({"reception": Offer(self.reception)}, as_answer), ours[0])
+        self._events = await connect(Line(), ours[1])
+        self._supervisor.start("http", self._until_ended(self._process))
 
-    def open(self) -> None:
-        """Begin to answer; once is enough."""
-        if self._task is None:
-            self._task = self._supervisor.start("http", self._serve())
+    async def _until_ended(self, process: "subprocess.Popen[bytes]") -> None:
+        lines = [self._calls.ended, self._events.ended]
+        await asyncio.wait(lines, return_when=asyncio.FIRST_COMPLETED)
+        if not self._closing:
+            status = await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+            raise RuntimeError(f"the interface's process has ended: exit status {status}")
 
-    async def show(self, app: FastAPI) -> None:
-        """Let ``app`` answer from now on; opens the door where it is not open yet."""
-        if self._task is None:
-            self.front.app = app
-            self.open()
-            return
-        assert self._loop is not None  # noqa: S101  it is open
-        await ask(self._loop, self._enter(app))
+    async def open(self) -> None:
+        """Have it answer; once is enough."""
+        if not self.is_open:
+            await self._calls.ask("interface", "open")
+            self.is_open = True
 
-    async def _enter(self, app: FastAPI) -> None:
-        await self._entered.enter_async_context(app.router.lifespan_context(app))
-        self._entered.callback(end_streams, app)
-        self.front.app = app
+    def make_ready(self, catalogues: CatalogueStore) -> None:
+        """Have the newest revision loaded there while we recover."""
+        self._calls.offers[DOCUMENTS] = Offer(catalogues)
 
-    async def _serve(self) -> None:
-        """Run the server in its thread until it ends."""
-        self._thread = threading.Thread(target=self._run, args=(done := _Done(),), name="http")
-        self._thread.start()
-        await done.future
+        async def prepare_newest() -> None:
+            with suppress(StateAway):
+                if revision := await catalogues.latest_revision():
+                    await self.prepare(revision)
 
-    def _run(self, done: "_Done") -> None:
-        try:
-            asyncio.run(self._live())
-        except BaseException as error:
-            done.tell(error)
-        else:
-            done.tell(None)
+        self._preparing = asyncio.create_task(prepare_newest())
 
-    async def _live(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        app, self.front.app = self.front.app, None
-        async with self._entered:
-            if app is not None:
-                await self._enter(app)
-            await self._server.serve([self._listener])
+    async def prepare(self, revision: int) -> None:
+        """Have a revision loaded there before it is in force here."""
+        with suppress(LineEndedError, TimeoutError):
+            async with asyncio.timeout(PREPARE_TIMEOUT_S):
+                await self._calls.ask("interface", "prepare", revision)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it answers."""
-        return bool(self._server.started)
+    async def show(self, offers: Mapping[str, Offer], stamp: Callable[[], Stamp]) -> None:
+        """Have the interface shown over these ports, and its door open."""
+        self._calls.offers.update(offers)
+        self._calls.stamp = stamp
+        await self._calls.ask("interface", "show")
+        await self.open()
+
+    def tell(self, serial: int, written: Sequence[tuple[int, Transition]]) -> None:
+        """Tell of a commit."""
+        self._events.tell("abreast", "publish", serial, written)
+
+    async def tell_of_news(self, stamp: Callable[[], Stamp]) -> None:
+        """Tell of another catalogue or another time, for ever: who looks there may ask nothing here."""
+        told = None
+        while True:
+            if (now := stamp()) != told:
+                self._events.tell("abreast", "note", told := now)
+            await asyncio.sleep(NEWS_INTERVAL_S)
 
     async def close(self) -> None:
-        """Answer who has asked, and no one else; the listener is not used when it returns.
-
-        Also where the task was cancelled: its thread goes on until it is told.
-        """
-        self._server.should_exit = True
-        if self._thread is not None and self._loop is not None and self.front.app is not None:
-            with suppress(RuntimeError):  # its loop has ended
-                # Streams never end by themselves.
-                self._loop.call_soon_threadsafe(end_streams, self.front.app)
-        if self._task is not None and not self._task.done():
-            await self._supervisor.finish("http", STOP_TIMEOUT_S + 1)
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_S + 1)
-
-
-class _Done:
-    """Tells a loop what became of a thread."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self._loop.create_future()
-
-    def tell(self, error: BaseException | None) -> None:
-        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            self._loop.call_soon_threadsafe(self._set, error)
-
-    def _set(self, error: BaseException | None) -> None:
-        if self.future.done():
+        """Have it answer who has asked, and no one else; the listener is not used when it returns."""
+        self._closing, self.is_open = True, False
+        process = self._process
+        if process is None:
             return
-        if error is None:
-            self.future.set_result(None)
-        else:
-            self.future.set_exception(error)
+        with suppress(LineEndedError, TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S + 1):
+                await self._calls.ask("interface", "close")
+        self._calls.close()  # it leaves when there is nobody at the other end
+        self._events.close()
+        try:
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await asyncio.to_thread(process.wait)
+        self._listener.close()

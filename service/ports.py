@@ -3,28 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.ports import AlarmFilter, Check, Refused
+from api.ports import Check, Refused
 from domain.accounting import Accounts
 from domain.alarm import Alarm
-from domain.catalogue import Catalogue
 from domain.profiles import ActiveProfile
 from domain.readings import Int64s, Latest, UInt8s
 from domain.time import NS_PER_S, format_rfc3339
 from service.archiving import Archiver
-from service.clock import Clock
 from service.committing import Committer, books
 from service.evaluator import Evaluator
-from storage import alarmlist
-from storage.alarms import AlarmStore
 from storage.archive import Archive, ArchiveError, Buckets, Series
 from storage.leadership import Leadership
-from storage.pages import Page
-from storage.state import StateAway, StateEngine
+from storage.state import StateAway
 
 ROWS_BEHIND_MAX = 100_000
 STATE_TIMEOUT_S = 5.0
@@ -33,39 +28,51 @@ log = structlog.get_logger(__name__)
 
 
 class LivePicture:
-    """The evaluator's state of this moment."""
+    """The evaluator's state of this moment, as the interface's process asks for it.
 
-    def __init__(self, evaluator: Evaluator, clock: Clock) -> None:
+    Each catalogue in force has a serial, which rises; its readers have it by that.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
-        self._clock = clock
+        self._shown = (0, evaluator.catalogue)
 
-    def catalogue(self) -> Catalogue:
-        """Return the active revision."""
-        return self._evaluator.catalogue
+    @property
+    def serial(self) -> int:
+        """The serial of the catalogue in force; to be asked on the service's loop."""
+        serial, shown = self._shown
+        catalogue = self._evaluator.catalogue
+        if catalogue is not shown:
+            serial += 1
+            self._shown = serial, catalogue
+        return serial
 
-    def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
+    async def described(self) -> tuple[int, int, Mapping[str, str]]:
+        """Return the serial of the catalogue in force, its revision, and facilities' profiles."""
+        serial = self.serial
+        catalogue = self._shown[1]
+        return serial, catalogue.revision, catalogue.in_force
+
+    async def latest(self, channel_ids: Sequence[str] | None = None) -> dict[str, Latest]:
         """Return the latest readings and grades."""
         return self._evaluator.latest(channel_ids)
 
-    def newest(self) -> tuple[Catalogue, Int64s, UInt8s]:
-        """Return the active revision with all its channels' newest times and grades."""
-        return self._evaluator.newest()
+    def newest(self) -> tuple[int, Int64s, UInt8s]:
+        """Return all channels' newest times and grades, and the serial of the catalogue they are of.
 
-    def open_alarms(self) -> list[Alarm]:
+        -1 where that is not the one in force any more, or not known to be yet.
+        """
+        catalogue, time_ns, grade = self._evaluator.newest()
+        serial, shown = self._shown
+        return (serial if shown is catalogue else -1), time_ns, grade
+
+    async def open_alarms(self) -> list[Alarm]:
         """Return the alarms that have not ended."""
         return self._evaluator.open_alarms()
 
-    def profiles(self) -> Mapping[str, ActiveProfile]:
+    async def profiles(self) -> Mapping[str, ActiveProfile]:
         """Return the limit profiles in force, by facility id."""
         return self._evaluator.profiles
-
-    def now_ns(self) -> int:
-        """Return the service's time."""
-        return self._clock.now_ns()
-
-
-AnyAlarmFilter = AlarmFilter | alarmlist.AlarmFilter
-FILTER_FIELDS = tuple(field.name for field in fields(alarmlist.AlarmFilter))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +89,13 @@ class GatewayStatus:
     since_ns: int
 
 
-class StoreView(AlarmStore):
-    """The store, with the books and the gateways as of the last row evaluated."""
+class Books:
+    """The books and the gateways as of the last row evaluated."""
 
-    def __init__(
-        self, engine: StateEngine, evaluator: Evaluator, committer: Committer, archiver: Archiver
-    ) -> None:
-        super().__init__(engine)
+    def __init__(self, evaluator: Evaluator, committer: Committer, archiver: Archiver) -> None:
         self._evaluator = evaluator
         self._committer = committer
         self._archiver = archiver
-
-    async def alarms(self, wanted: AnyAlarmFilter) -> Page[Alarm]:
-        """Return a page of alarms; the interface's filter has the store's fields."""
-        state = alarmlist.AlarmState(wanted.state)
-        given = {name: getattr(wanted, name) for name in FILTER_FIELDS}
-        return await super().alarms(alarmlist.AlarmFilter(**{**given, "state": state}))
 
     async def accounts(self) -> Accounts:
         """Return the books, with what the archive has not taken yet as pending."""
@@ -168,7 +166,7 @@ class ServiceHealth:
         self._leadership = leadership
         self._others = others
 
-    def live(self) -> bool:
+    async def live(self) -> bool:
         """Return False where only a restart helps."""
         return not self._failed_tasks()
 

@@ -154,10 +154,10 @@ async def take_the_lead(
         if not taking.done() and not stopped.done():
             holder = shared.leadership.seen_holder
             log.info("standing by", leader=holder)
-            door.front.state = lambda: (
+            door.reception.words = lambda: (
                 f"standby of {shared.leadership.seen_holder or 'nobody yet'}, at row {standing.row}"
             )
-            door.open()
+            await door.open()
             if own_archive:
                 supervisor.start("archive", standing.archiver.run())
             tasks.add(asyncio.ensure_future(standing.follow(shared)))
@@ -171,7 +171,7 @@ async def take_the_lead(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    door.front.state = lambda: "taking the lead"
+    door.reception.words = lambda: "taking the lead"
     await shared.journal.lead()
     return True
 

@@ -236,7 +236,16 @@ class StateEngine:
                     await asyncio.sleep(pause_s)
                     continue
                 raise StateError(f"cannot open {parsed!r}: {error}") from error
-        return cls(parsed, create_engine_for(parsed, pool_size=READERS_MAX, max_overflow=0))
+        return cls._of(parsed)
+
+    @classmethod
+    def join(cls, url: str) -> "StateEngine":
+        """Use a database that another process has opened; connections are made as they are needed."""
+        return cls._of(parse_url(url))
+
+    @classmethod
+    def _of(cls, url: URL) -> "StateEngine":
+        return cls(url, create_engine_for(url, pool_size=READERS_MAX, max_overflow=0))
 
     def fence(self, check: Work[None]) -> None:
         """Have ``check`` called in every transaction that writes; it raises where none may."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -19,7 +20,7 @@ router = APIRouter(tags=["health"])
 @router.get("/health/live", summary="Tell whether the process lives")
 async def show_live(here: Here, response: Response) -> LiveOut:
     """Return 200, or 503 where only a restart helps."""
-    live = here.ports.health.live()
+    live = await here.ports.health.live()
     response.status_code = 200 if live else 503
     return LiveOut(live=live)
 
@@ -50,4 +51,5 @@ async def show_ready(here: Here, response: Response) -> ReadyOut:
 )
 async def show_metrics(here: Here) -> Response:
     """Return the metrics in Prometheus' text format."""
-    return Response(generate_latest(here.ports.registry), media_type=CONTENT_TYPE_LATEST)
+    text = await here.live_pool.run(partial(generate_latest, here.ports.registry))
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 
 from api.auth import Writer
-from api.context import Context, Here
+from api.context import Here
 from api.errors import ApiError, bad_request, not_found
 from api.lists import parse_time
 from api.present import time_or_none, time_text, words
@@ -19,14 +20,14 @@ from api.schemas_catalogue import (
     ProfilesOut,
 )
 from domain.catalogue import NORMAL_PROFILE, Profile
-from domain.profiles import ProfileChange
+from domain.profiles import ActiveProfile, ProfileChange
 
 DETAIL_CHARS_MAX = 400
 
 router = APIRouter(tags=["profiles"])
 
 
-def _in_force(here: Context, profile: Profile) -> list[InForceOut]:
+def _in_force(actives: Mapping[str, ActiveProfile], profile: Profile) -> list[InForceOut]:
     return [
         InForceOut(
             facility=facility,
@@ -35,7 +36,7 @@ def _in_force(here: Context, profile: Profile) -> list[InForceOut]:
             author=active.author,
             reason=active.reason,
         )
-        for facility, active in sorted(here.ports.live.profiles().items())
+        for facility, active in sorted(actives.items())
         if active.profile == profile.id
     ]
 
@@ -57,9 +58,10 @@ def change_out(change: ProfileChange) -> ProfileChangeOut:
 async def list_profiles(here: Here) -> ProfilesOut:
     """Return the profiles of the active revision; facilities in none are in *normal*."""
     changes = await here.ports.profile_log.profile_changes()
+    actives = await here.ports.live.profiles()
     return ProfilesOut(
         items=[
-            ProfileOut(id=one.id, name=words(one.name), in_force=_in_force(here, one))
+            ProfileOut(id=one.id, name=words(one.name), in_force=_in_force(actives, one))
             for one in here.catalogue.profiles
         ],
         changes=[change_out(change) for change in changes],

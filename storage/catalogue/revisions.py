@@ -115,6 +115,13 @@ class CatalogueStore:
         found = await self._engine.fetch(_select(revision))
         return await asyncio.to_thread(self._decode, revision, found)
 
+    async def document(self, revision: int) -> bytes:
+        """Return one revision as it is stored; raises ``KeyError``. It carries no number."""
+        found = await self._engine.fetch(_select(revision))
+        if not found:
+            raise _unknown(revision)
+        return bytes(found[0].document)
+
     def load(self, revision: int) -> Catalogue:
         """Do as ``catalogue``, for a caller in a thread outside the event loop: it may block."""
         recent = self._recall(revision)
@@ -155,7 +162,7 @@ class CatalogueStore:
 
     def _decode(self, revision: int, found: Sequence[Row[Any]]) -> Catalogue:
         if not found:
-            raise KeyError(f"no catalogue revision {revision}")
+            raise _unknown(revision)
         decoded = replace(decode_catalogue(found[0].document), revision=revision)
         catalogue = self._shared(decoded)
         self._remember(catalogue)
@@ -177,6 +184,10 @@ class CatalogueStore:
             self._recent.move_to_end(catalogue.revision)
             while len(self._recent) > KEPT_IN_MEMORY:
                 self._recent.popitem(last=False)
+
+
+def _unknown(revision: int) -> KeyError:
+    return KeyError(f"no catalogue revision {revision}")
 
 
 def _select(revision: int) -> Select[Any]:

@@ -192,19 +192,22 @@ class MemoryLive:
     def catalogue(self) -> Catalogue:
         return self.active
 
-    def latest(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
+    async def latest(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
+        return self.look(channel_ids)
+
+    def look(self, channel_ids: Sequence[str] | None = None) -> Mapping[str, Latest]:
         wanted = self.active.channel_ids if channel_ids is None else channel_ids
         return {i: self.newest_of.get(i, Latest(0, 0.0, 2, Grade.NORMAL)) for i in wanted}
 
     def newest(self) -> tuple[Catalogue, Any, Any]:
-        latest = [self.latest([each.id])[each.id] for each in self.active.channels]
+        latest = [self.look([each.id])[each.id] for each in self.active.channels]
         times = np.array([one.time_ns for one in latest], np.int64)
         return self.active, times, np.array([one.grade.value for one in latest], np.uint8)
 
     def open_alarms(self) -> Sequence[Alarm]:
         return [alarm for alarm in self.store.by_id.values() if not alarm.ended]
 
-    def profiles(self) -> Mapping[str, ActiveProfile]:
+    async def profiles(self) -> Mapping[str, ActiveProfile]:
         return self.active_profiles
 
     def now_ns(self) -> int:
@@ -378,7 +381,7 @@ class MemoryHealth:
         default_factory=lambda: [Check("journal", True), Check("broker", True)]
     )
 
-    def live(self) -> bool:
+    async def live(self) -> bool:
         return self.alive
 
     async def ready(self) -> Sequence[Check]:

@@ -17,7 +17,7 @@ def drawn_one_by_one(live):
     """Return the picture as its words say it, channel by channel."""
     catalogue = live.catalogue()
     facilities = {facility.id: FacilityPicture() for facility in catalogue.facilities}
-    latest = live.latest(None)
+    latest = live.look(None)
     for channel in catalogue.channels:
         facility = facilities.get(channel.facility)
         if facility is None or channel.fault is not None:

@@ -1,146 +1,126 @@
-"""The door: it answers from a thread of its own, also while the service's loop is busy."""
+"""The door: the interface's process starts, answers, and ends as it is told, or with its parent."""
 
 import asyncio
+import os
+import signal
 import socket
-import threading
+import subprocess
+import sys
+import textwrap
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
-from api.app import create_app
-from api.fan import DIRECT
-from domain.alarm import TransitionKind
 from service.door import Door, bind
+from service.reception import Setup
 from service.settings import Settings
 from service.supervise import Supervisor
-from tests.api.conftest import a_busy_city
-from tests.api.fakes import NOW_NS, transition_of
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture
-def listener():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        yield listener
-
-
-async def until(true):
-    """Wait for it in another thread, so that the loop runs meanwhile."""
-
-    def look():
-        end_s = time.monotonic() + DEADLINE_S
-        while not true():
-            assert time.monotonic() < end_s
-            time.sleep(0.01)
-
-    await asyncio.to_thread(look)
-
-
-async def test_it_answers_while_the_services_loop_does_not_run(listener):
-    door = Door(Supervisor(), listener)
-    await door.show(create_app(a_busy_city().ports()))
-    await until(lambda: door.is_open)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    answers = []
-    asker = threading.Thread(
-        target=lambda: answers.append(httpx.get(f"{url}/health/live").status_code)
-    )
-    asker.start()
-    asker.join(DEADLINE_S)  # nothing here yields to this loop
-    assert answers == [200]
-    await door.close()
-    with pytest.raises(httpx.TransportError):
-        await asyncio.to_thread(httpx.get, f"{url}/health/live")
-
-
-async def test_a_listener_may_be_closed_when_a_door_is_whose_task_was_cancelled(listener):
-    supervisor = Supervisor()
-    door = Door(supervisor, listener)
-    await door.show(create_app(a_busy_city().ports()))
-    await until(lambda: door.is_open)
-    await supervisor.cancel()
-    await door.close()
-    assert "http" not in {thread.name for thread in threading.enumerate()}
-
-
-async def test_answers_do_not_wait_for_acknowledgements(tmp_path):
+async def door(tmp_path):
     settings = Settings(_env_file=None, http_listen="127.0.0.1:0", data_dir=tmp_path)
     with bind(settings) as listener:
-        door = Door(Supervisor(), listener)
-        without_delay = []
-
-        async def app(scope, _receive, send):
-            peer = scope["extensions"][DIRECT].get_extra_info("socket")
-            without_delay.append(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-            await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
-
-        door.open()
-        await until(lambda: door.is_open)
-        door.front.app = app
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        answer = await asyncio.to_thread(httpx.get, url)
+        supervisor = Supervisor()
+        setup = Setup("info", open_reads=True, wall_clock=True, state_url=settings.state_location())
+        door = Door(supervisor, listener, setup)
+        door.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        door.supervisor = supervisor
+        yield door
         await door.close()
-    assert answer.status_code == 204
-    assert without_delay == [1]
+        await supervisor.cancel()
+        door.punctuality.close()
 
 
-async def test_a_standby_shows_its_state_and_then_the_interface(listener):
-    door = Door(Supervisor(), listener)
-    door.front.state = lambda: "standby of somebody"
-    door.open()
-    await until(lambda: door.is_open)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}/health/ready"
-    before = await asyncio.to_thread(httpx.get, url)
-    assert before.status_code == 503
-    assert "standby of somebody" in before.text
-    await door.show(create_app(a_busy_city().ports()))
-    assert (await asyncio.to_thread(httpx.get, url)).status_code == 200
+async def get(url):
+    async with httpx.AsyncClient(timeout=DEADLINE_S) as client:
+        return await client.get(url)
+
+
+async def test_it_says_how_the_service_stands_before_that_leads(door):
+    await door.begin()
+    door.reception.words = lambda: "standby of somebody"
+    await door.open()
+    await door.open()  # once is enough
+    answer = await get(f"{door.url}/health/ready")
+    assert answer.status_code == 503
+    assert "standby of somebody" in answer.text
     await door.close()
+    with pytest.raises(httpx.TransportError):
+        await get(f"{door.url}/health/ready")
 
 
-async def test_listeners_are_written_to_directly_and_closing_ends_their_streams(listener):
-    memory = a_busy_city()
-    door = Door(Supervisor(), listener)
-    app = create_app(memory.ports())
-    await door.show(app)
-    await until(lambda: door.is_open)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1/events"
-    hub = app.state.context.hub
-    lines, ended = [], threading.Event()
-
-    def listen():
-        with httpx.stream("GET", url, timeout=DEADLINE_S) as answer:
-            lines.extend(answer.iter_lines())
-        ended.set()
-
-    thread = threading.Thread(target=listen)
-    thread.start()
-    await until(lambda: len(hub.fan))
-    alarm = memory.live.open_alarms()[0]
-    written = memory.store.commit([transition_of(alarm, TransitionKind.RISEN, NOW_NS)])
-    door._loop.call_soon_threadsafe(hub.publish, written)
-    await until(lambda: hub.last is not None)
-    await door.close()
-    assert await asyncio.to_thread(ended.wait, DEADLINE_S)
-    thread.join()
-    assert lines.count("event: transition") == 1
-    assert f"id: {written[0][0]}" in lines
-    assert len(hub.fan) == 0
+async def test_it_answers_while_the_services_loop_does_not_run(door):
+    await door.begin()
+    await door.open()
+    url = f"{door.url}/health/live"
+    command = [sys.executable, "-c", f"import httpx; print(httpx.get({url!r}).status_code)"]
+    # Nothing here yields to this loop.
+    asked = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=True)  # noqa: ASYNC221
+    assert asked.stdout.split() == [b"200"]
 
 
-async def test_a_server_that_fails_ends_the_service(listener):
-    supervisor = Supervisor()
-    door = Door(supervisor, listener)
-
-    async def broken(_sockets):
-        raise OSError("no more descriptors")
-
-    door._server.serve = broken
-    door.open()
-    with pytest.raises(OSError, match="no more descriptors"):
+async def test_an_interface_that_dies_ends_the_service(door):
+    await door.begin()
+    await door.open()
+    os.kill(door._process.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="the interface's process has ended: exit status -9"):
         async with asyncio.timeout(DEADLINE_S):
-            await supervisor.wait()
+            await door.supervisor.wait()
+
+
+async def test_it_takes_no_signal_from_anybody_but_its_parent(door):
+    await door.begin()
+    await door.open()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(door._process.pid, number)
+    assert (await get(f"{door.url}/health/live")).status_code == 200
+    assert not door.supervisor.failed
+
+
+async def test_a_door_that_was_never_open_is_closed():
+    with socket.socket() as listener:
+        door = Door(Supervisor(), listener, Setup("info", True, True, ""))
+        await door.close()
+        door.punctuality.close()
+
+
+PARENT = """
+import asyncio, socket, sys
+from service.door import Door
+from service.reception import Setup
+from service.supervise import Supervisor
+
+async def main():
+    listener = socket.create_server(("127.0.0.1", 0))
+    door = Door(Supervisor(), listener, Setup("info", True, True, "sqlite:///"))
+    await door.begin()
+    await door.open()
+    print(door._process.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_it_ends_with_its_parent_however_that_ends():
+    command = [sys.executable, "-c", textwrap.dedent(PARENT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    end_s = time.monotonic() + DEADLINE_S
+    while _is_alive(child):
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+
+
+def _is_alive(pid):
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
