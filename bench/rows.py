@@ -204,8 +204,8 @@ def isolation(lab: Lab) -> Measured:
     return Measured(
         p99,
         note,
-        "the interpreter's lock, which both event loops and the judging thread share, and the cores: "
-        "the crowd itself runs on the same machine.",
+        "the processors: an alarm's way changes its thread ten times, and waits for one each time. City, broker and "
+        "crowd run on the same two, and what is asked of the archive is read in the service's process.",
     )
 
 

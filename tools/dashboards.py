@@ -94,11 +94,19 @@ SERVICE = (
         "Busy",
         {
             "judging, of one thread": rate("lifeline_judging_seconds_total"),
-            "process, cores": rate("process_cpu_seconds_total"),
+            "judging process, cores": rate("process_cpu_seconds_total"),
+            "interface's process, cores": rate("lifeline_interface_process_cpu_seconds_total"),
         },
         "percentunit",
     ),
-    Panel("Memory", {"resident": f"process_resident_memory_bytes{HERE}"}, "bytes"),
+    Panel(
+        "Memory",
+        {
+            "judging": f"process_resident_memory_bytes{HERE}",
+            "interface": f"lifeline_interface_process_resident_memory_bytes{HERE}",
+        },
+        "bytes",
+    ),
     Panel(
         "HTTP requests by status",
         {"{{status}}": f"sum by (status) ({rate('lifeline_http_requests_total')})"},
