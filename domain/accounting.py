@@ -75,6 +75,28 @@ Accounts = Counter[Account]
 """How many of each; a change of the books is written the same way."""
 
 
+def by_fate(accounts: Accounts, unit: Unit) -> Counter[Fate]:
+    """Return how many of a unit came to each end, for whatever reason."""
+    fates: Counter[Fate] = Counter()
+    for account, count in accounts.items():
+        if account.unit == unit:
+            fates[account.fate] += count
+    return fates
+
+
+def frames_balance(fates: Counter[Fate]) -> bool:
+    """Whether every frame received came to one end."""
+    ends = (Fate.DECODED, Fate.DUPLICATE, Fate.UNDECODABLE, Fate.REFUSED)
+    return fates[Fate.RECEIVED] == sum(fates[fate] for fate in ends)
+
+
+def readings_balance(fates: Counter[Fate]) -> bool:
+    """Whether every reading in decoded frames came to one end, and no more are late than were kept."""
+    ends = (Fate.STORED, Fate.PENDING, Fate.UNREGISTERED, Fate.REJECTED, Fate.QUARANTINED)
+    ended = fates[Fate.RECEIVED] == sum(fates[fate] for fate in ends)
+    return ended and fates[Fate.LATE] <= fates[Fate.STORED] + fates[Fate.PENDING]
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """An entry of the quarantine: what was refused, of whom, why, and the beginning of it.

@@ -20,8 +20,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.ports import Check
-from api.routers.gateways import frames_account, readings_account
-from domain.accounting import Accounts
+from domain.accounting import Accounts, Unit, by_fate, frames_balance, readings_balance
 from service.evaluator import GatewayState
 from service.settings import ROOT, Settings
 
@@ -145,7 +144,10 @@ def unbalanced_gateways(ledger: Accounts) -> int:
     for account, count in ledger.items():
         books.setdefault(account.gateway, Counter())[account] = count
     return sum(
-        not (frames_account(book).balanced and readings_account(book).balanced)
+        not (
+            frames_balance(by_fate(book, Unit.FRAMES))
+            and readings_balance(by_fate(book, Unit.READINGS))
+        )
         for book in books.values()
     )
 

@@ -17,7 +17,16 @@ from api.schemas import (
     QuarantineOut,
     ReadingsAccount,
 )
-from domain.accounting import Accounts, Fate, Reason, Reject, Unit
+from domain.accounting import (
+    Accounts,
+    Fate,
+    Reason,
+    Reject,
+    Unit,
+    by_fate,
+    frames_balance,
+    readings_balance,
+)
 from domain.catalogue import Catalogue
 
 router = APIRouter(tags=["gateways"])
@@ -61,14 +70,6 @@ async def list_gateways(here: Here, query: Annotated[ListQuery, Query()]) -> Lis
     return Listed(items=items, next=cursor)
 
 
-def _by_fate(accounts: Accounts, unit: Unit) -> Counter[Fate]:
-    fates: Counter[Fate] = Counter()
-    for account, count in accounts.items():
-        if account.unit == unit:
-            fates[account.fate] += count
-    return fates
-
-
 def _by_reason(accounts: Accounts, fate: Fate) -> dict[str, int]:
     return {
         account.reason.value: count
@@ -79,32 +80,24 @@ def _by_reason(accounts: Accounts, fate: Fate) -> dict[str, int]:
 
 def frames_account(accounts: Accounts) -> FramesAccount:
     """Return the books of a gateway's frames."""
-    fates = _by_fate(accounts, Unit.FRAMES)
-    ends = (Fate.DECODED, Fate.DUPLICATE, Fate.UNDECODABLE, Fate.REFUSED)
-    total = sum(fates[fate] for fate in ends)
-    received = fates[Fate.RECEIVED]
+    fates = by_fate(accounts, Unit.FRAMES)
     return FramesAccount(
-        received=received,
+        received=fates[Fate.RECEIVED],
         decoded=fates[Fate.DECODED],
         duplicate=fates[Fate.DUPLICATE],
         undecodable=fates[Fate.UNDECODABLE],
         undecodable_by_reason=_by_reason(accounts, Fate.UNDECODABLE),
         refused=fates[Fate.REFUSED],
         refused_by_reason=_by_reason(accounts, Fate.REFUSED),
-        balanced=received == total,
+        balanced=frames_balance(fates),
     )
 
 
 def readings_account(accounts: Accounts) -> ReadingsAccount:
     """Return the books of the readings in a gateway's decoded frames."""
-    fates = _by_fate(accounts, Unit.READINGS)
-    ends = (
-        Fate.STORED, Fate.PENDING, Fate.UNREGISTERED, Fate.REJECTED, Fate.QUARANTINED,
-    )  # fmt: skip
-    total = sum(fates[fate] for fate in ends)
-    received = fates[Fate.RECEIVED]
+    fates = by_fate(accounts, Unit.READINGS)
     return ReadingsAccount(
-        received=received,
+        received=fates[Fate.RECEIVED],
         stored=fates[Fate.STORED],
         late=fates[Fate.LATE],
         unregistered=fates[Fate.UNREGISTERED],
@@ -113,7 +106,7 @@ def readings_account(accounts: Accounts) -> ReadingsAccount:
         quarantined=fates[Fate.QUARANTINED],
         quarantined_by_reason=_by_reason(accounts, Fate.QUARANTINED),
         pending=fates[Fate.PENDING],
-        balanced=received == total and fates[Fate.LATE] <= fates[Fate.STORED] + fates[Fate.PENDING],
+        balanced=readings_balance(fates),
     )
 
 

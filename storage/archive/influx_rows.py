@@ -36,8 +36,9 @@ def as_series(rows: Sequence[Row]) -> Series:
 
 
 def as_buckets(rows: Sequence[Row]) -> Buckets:
-    """Return rows of (start, count, min, max, mean, last)."""
-    columns = list(zip(*rows, strict=True)) or [()] * 6
+    """Return rows of (start, count, min, max, mean, last); those of a write under way are left out."""
+    whole = [row for row in rows if row[1] is not None]
+    columns = list(zip(*whole, strict=True)) or [()] * 6
     start, count, low, high, mean, last = columns
     floats = [np.array(column, np.float64) for column in (low, high, mean, last)]
     return Buckets(np.array(start, np.int64), np.array(count, np.int64), *floats)
