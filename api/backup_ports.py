@@ -37,5 +37,5 @@ class Backups(Protocol):
     async def start(self, folder: str, author: str) -> BackupStatus:
         """Begin one; raises ``Refused``, with 409 where one is being made."""
 
-    def backups(self) -> Sequence[BackupStatus]:
+    async def backups(self) -> Sequence[BackupStatus]:
         """Return those of this process, the newest first."""

@@ -28,7 +28,7 @@ class Backups:
         self._made: list[Progress] = []
         self._task: asyncio.Task[None] | None = None
 
-    def backups(self) -> list[Progress]:
+    async def backups(self) -> list[Progress]:
         """Return the backups of this process, the newest first."""
         return self._made[::-1]
 

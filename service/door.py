@@ -149,11 +149,8 @@ class Door:
         with suppress(LineEndedError, TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S + 1):
                 await self._calls.ask("interface", "close")
-        self._calls.close()  # it leaves when there is nobody at the other end
+        self._calls.close()
         self._events.close()
-        try:
-            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
+        process.kill()  # whoever had asked is answered, and it keeps nothing
+        await asyncio.to_thread(process.wait)
         self._listener.close()

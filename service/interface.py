@@ -9,10 +9,11 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 from service.abreast import Abreast
 from service.front import Server
-from service.line import Line, Offer, connect
+from service.line import Line, LineEndedError, Offer, connect
 from service.logs import configure
 from service.precedence import Punctuality
 from service.reception import Setup
@@ -79,8 +80,9 @@ async def run(
     line.offers["interface"] = Offer(interface)
     await connect(line, calls)
     await connect(Line({"abreast": Offer(abreast)}), events)
-    configure((await interface.setup()).log_level)
-    await line.ended
+    with suppress(LineEndedError):  # the service has ended before it began, and has said why
+        configure((await interface.setup()).log_level)
+        await line.ended
 
 
 def end_with(parent: int) -> None:

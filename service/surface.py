@@ -61,10 +61,15 @@ def make_app(line: Line, abreast: Abreast, setup: Setup, punctuality: Punctualit
     )
     sending.warm_up()
     row_text.warm_up()
-    app.add_exception_handler(LineEndedError, _ending)
-    app.add_exception_handler(StateAway, _state_away)
+    tell_of_outages(app)
     app.add_middleware(AlarmsFirst, punctuality=punctuality)
     return app
+
+
+def tell_of_outages(app: FastAPI) -> None:
+    """Have requests answered 503 while the database is away, or when the service is ending."""
+    app.add_exception_handler(LineEndedError, _ending)
+    app.add_exception_handler(StateAway, _state_away)
 
 
 async def _ending(_request: Request, _error: Exception) -> Response:

@@ -52,4 +52,4 @@ async def start_backup(here: Here, key: Administrator, body: BackupIn) -> Backup
 @router.get("/backups", summary="List the backups made since the service started")
 async def list_backups(here: Here, _key: Administrator) -> Listed[BackupOut]:
     """Return them, the newest first."""
-    return Listed(items=[backup_out(one) for one in _backups(here).backups()], next=None)
+    return Listed(items=[backup_out(one) for one in await _backups(here).backups()], next=None)

@@ -37,7 +37,7 @@ class OneAtATime:
         self.made.append(Status(folder, author))
         return self.made[-1]
 
-    def backups(self):
+    async def backups(self):
         return self.made[::-1]
 
 

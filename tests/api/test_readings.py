@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import threading
 
 import numpy as np
@@ -123,17 +122,6 @@ async def test_a_query_that_takes_too_long_keeps_its_room_until_it_ends():
         await pool.run(lambda: None)
     assert full.value.status == 503
     release.set()
-    pool.close()
-
-
-async def test_heavy_queries_get_what_processor_time_the_others_leave():
-    def niceness():
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    pool = Pool("test", threads=1, waiting_max=0, timeout_s=30.0, niceness=3)
-    own = niceness()
-    assert await pool.run(niceness) == own + 3
-    assert niceness() == own
     pool.close()
 
 

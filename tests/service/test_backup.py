@@ -357,7 +357,7 @@ async def test_a_second_backup_is_refused_while_one_is_made_and_its_end_is_told(
     assert first.ended_ns > 0
     assert audit.acts[0][:3] == ("anna", "backup", "/somewhere")
     await backups.start("/elsewhere", "ben")
-    assert [one.author for one in backups.backups()] == ["ben", "anna"]
+    assert [one.author for one in await backups.backups()] == ["ben", "anna"]
     await backups.close()
 
 
