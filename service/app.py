@@ -1,8 +1,6 @@
 """The wiring: one straight line from settings to a running service."""
 
 import asyncio
-import gc
-import sys
 from contextlib import AsyncExitStack
 
 import structlog
@@ -20,6 +18,7 @@ from service.clock import Clock, DataClock, WallClock, time_of
 from service.disk import watch_disks
 from service.door import Door, bind
 from service.gate import Gate
+from service.interpreter import tune
 from service.judgement import Judgement, recover
 from service.keeping import program_version
 from service.offers import LOG_CONSUMER, Parts, Stamps, make_health, make_offers
@@ -40,12 +39,6 @@ from storage.keys import KeyStore
 from storage.outbox import waiting_notices
 
 FINISH_TIMEOUT_S = 10.0
-# A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, the
-# event loop and the journal's writer spend most of a busy second waiting for the judgement.
-SWITCH_INTERVAL_S = 0.0005
-# Frames on their way are many, live for seconds and are in no cycles: at Python's own thresholds a
-# busy service stops every few seconds for a walk over all of them.
-COLLECT_AFTER = (20_000, 10, 100)
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +48,7 @@ async def serve(settings: Settings) -> None:
 
     Where the journal is shared it stands by first, until it leads.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.set_threshold(*COLLECT_AFTER)
+    tune()
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     async with AsyncExitStack() as stack:

@@ -95,7 +95,8 @@ class Door:
         lines = [self._calls.ended, self._events.ended]
         await asyncio.wait(lines, return_when=asyncio.FIRST_COMPLETED)
         if not self._closing:
-            status = await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+            process.kill()  # where it has only hung up
+            status = await asyncio.to_thread(process.wait)
             raise RuntimeError(f"the interface's process has ended: exit status {status}")
 
     async def open(self) -> None:
@@ -116,10 +117,12 @@ class Door:
         self._preparing = asyncio.create_task(prepare_newest())
 
     async def prepare(self, revision: int) -> None:
-        """Have a revision loaded there before it is in force here."""
-        with suppress(LineEndedError, TimeoutError):
+        """Have a revision loaded there before it is in force here; where that fails, judgement goes on."""
+        try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
                 await self._calls.ask("interface", "prepare", revision)
+        except Exception as error:
+            log.warning("the interface is not ready for it", revision=revision, error=repr(error))
 
     async def show(self, offers: Mapping[str, Offer], stamp: Callable[[], Stamp]) -> None:
         """Have the interface shown over these ports, and its door open."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from service.abreast import Abreast
 from service.front import Server
+from service.interpreter import tune
 from service.line import Line, LineEndedError, Offer, connect
 from service.logs import configure
 from service.precedence import Punctuality
@@ -97,6 +98,7 @@ def end_with(parent: int) -> None:
 def main(parent: int, calls: int, events: int, listener: int, late: int) -> None:
     """Run the process, of these descriptors."""
     end_with(parent)
+    tune()
     sockets = [socket.socket(fileno=each) for each in (calls, events, listener)]
     asyncio.run(run(sockets[0], sockets[1], Server(sockets[2]), Punctuality(late)))
 

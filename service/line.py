@@ -21,6 +21,7 @@ import structlog
 _HEAD = struct.Struct("<Q")
 _ASK, _TELL, _ANSWER, _FAIL, _CANCEL = range(5)
 BUFFER_BYTES = 1 << 20
+UNHEARD_BYTES_MAX = 64 << 20
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +81,17 @@ class Line(asyncio.Protocol):
         return stamp, value
 
     def tell(self, port: str, method: str, *given: Any) -> None:
-        """Have ``method`` called there, in the order of the telling; nobody is waited for."""
+        """Have ``method`` called there, in the order of the telling; nobody is waited for.
+
+        An end that does not listen any more is hung up on, before what it has not heard fills the memory.
+        """
         self._send((_TELL, port, method, given))
+        if (
+            self._transport is not None
+            and self._transport.get_write_buffer_size() > UNHEARD_BYTES_MAX
+        ):
+            log.error("the other process takes nothing any more: hanging up", port=port)
+            self._transport.abort()
 
     def close(self) -> None:
         """Hang up."""

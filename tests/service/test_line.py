@@ -189,6 +189,25 @@ async def test_who_waits_is_told_when_the_other_end_is_gone(ends):
     near.tell("port", "hear", "nobody is there")  # and nothing happens
 
 
+async def test_who_does_not_listen_any_more_is_hung_up_on(monkeypatch):
+    monkeypatch.setattr("service.line.UNHEARD_BYTES_MAX", 1 << 20)
+    here, there = socket.socketpair()
+    with there:  # nobody reads
+        near = await connect(Line(), here)
+        async with asyncio.timeout(DEADLINE_S):
+            while not near.ended.done():
+                near.tell("port", "hear", b"x" * 100_000)
+                await asyncio.sleep(0)
+
+
+async def test_what_fails_when_it_is_told_ends_no_line(ends):
+    near, _, port = ends
+    near.tell("port", "no such method")
+    near.tell("port", "hear", "and on")
+    await near.ask("port", "double", 1)
+    assert port.told == ["and on"]
+
+
 async def test_what_is_told_is_heard_in_order(ends):
     near, _, port = ends
     for number in range(100):
