@@ -82,6 +82,7 @@ class Door:
         descriptors = [*(each.fileno() for each in handed), self.punctuality.fileno()]
         self._process = subprocess.Popen(  # noqa: S603, ASYNC220  our own program; it takes a millisecond
             [sys.executable, "-m", "service.interface", str(os.getpid()), *map(str, descriptors)],
+            executable="/proc/self/exe",  # this very interpreter, also where its path is not ours to see
             stdin=subprocess.DEVNULL,
             pass_fds=descriptors,
         )

@@ -11,6 +11,8 @@ import socket
 import sys
 from contextlib import suppress
 
+from fastapi import FastAPI
+
 from service.abreast import Abreast
 from service.front import Server
 from service.interpreter import tune
@@ -33,6 +35,7 @@ class Interface:
         self._server = server
         self._late = late
         self._serving: asyncio.Task[None] | None = None
+        self._made: asyncio.Future[FastAPI] = asyncio.get_running_loop().create_future()
         server.front.state = self._state
 
     async def _state(self) -> str:
@@ -43,17 +46,17 @@ class Interface:
         """Load a revision of the catalogue that will be in force."""
         await self._abreast.prepare(revision)
 
-    async def show(self) -> None:
-        """Make the interface, and let it answer from now on."""
-        await self._abreast.begin()
-        setup = await self.setup()
-        await self._server.show(make_app(self._calls, self._abreast, setup, self._late))
-
-    async def setup(self) -> Setup:
-        """Return what there is to know of the settings."""
+    async def make(self) -> None:
+        """Make the interface, of the settings; nothing needs to be known of the service for that."""
         _, setup = await self._calls.ask("reception", "setup")
         assert isinstance(setup, Setup)  # noqa: S101  the same program
-        return setup
+        configure(setup.log_level)
+        self._made.set_result(make_app(self._calls, self._abreast, setup, self._late))
+
+    async def show(self) -> None:
+        """Let the interface answer from now on."""
+        await self._abreast.begin()
+        await self._server.show(await self._made)
 
     async def open(self) -> None:
         """Return when the server answers."""
@@ -82,7 +85,7 @@ async def run(
     await connect(line, calls)
     await connect(Line({"abreast": Offer(abreast)}), events)
     with suppress(LineEndedError):  # the service has ended before it began, and has said why
-        configure((await interface.setup()).log_level)
+        await interface.make()
         await line.ended
 
 
