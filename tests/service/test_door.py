@@ -97,7 +97,7 @@ from service.supervise import Supervisor
 
 async def main():
     listener = socket.create_server(("127.0.0.1", 0))
-    door = Door(Supervisor(), listener, Setup("info", True, True, "sqlite:///"))
+    door = Door(Supervisor(), listener, Setup("info", True, True, "sqlite:///nowhere.db"))
     await door.begin()
     await door.open()
     print(door._process.pid, flush=True)
