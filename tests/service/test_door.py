@@ -84,7 +84,9 @@ async def test_it_takes_no_signal_from_anybody_but_its_parent(door):
 
 async def test_a_door_that_was_never_open_is_closed():
     with socket.socket() as listener:
-        door = Door(Supervisor(), listener, Setup("info", True, True, ""))
+        door = Door(
+            Supervisor(), listener, Setup("info", open_reads=True, wall_clock=True, state_url="")
+        )
         await door.close()
         door.punctuality.close()
 
@@ -97,7 +99,7 @@ from service.supervise import Supervisor
 
 async def main():
     listener = socket.create_server(("127.0.0.1", 0))
-    door = Door(Supervisor(), listener, Setup("info", True, True, "sqlite:///nowhere.db"))
+    door = Door(Supervisor(), listener, Setup("info", open_reads=True, wall_clock=True, state_url="sqlite:///nowhere.db"))
     await door.begin()
     await door.open()
     print(door._process.pid, flush=True)
