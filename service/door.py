@@ -1,7 +1,7 @@
 """The door: the HTTP interface, in a process of its own (``service/interface.py``) that is started here.
 
-An alarm's way needs one processor at once; a crowd at the interface takes all that there are. Apart, the
-kernel sees to it that the first comes first, and a fault of the interface ends no judgement.
+What a crowd at it computes holds no interpreter's lock that an alarm on its way waits for. Where the process
+dies, the service ends and begins anew, as with every task of its own.
 """
 
 import asyncio
