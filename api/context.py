@@ -33,9 +33,10 @@ class Context:
             settings.archive_threads,
             settings.archive_waiting_max,
             settings.archive_timeout_s,
+            ports.begin_thread,
         )
         # Looking at the live picture is quick, but there may be many channels.
-        self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s)
+        self.live_pool = Pool("live", 1, 256, settings.archive_timeout_s, ports.begin_thread)
         self.pictures = Pictures(ports.live, self.live_pool)
         self.answers = Answers()
         self.hub = Hub(ports.store, self.encode, settings.stream_ring, ports.write_to_all)

@@ -13,12 +13,21 @@ T = TypeVar("T")
 class Pool:
     """``threads`` at work and ``waiting_max`` in the queue; whoever comes then is turned away.
 
+    Each thread calls ``begin`` first.
+
     A call that takes longer than ``timeout_s`` is answered with a problem. It keeps its thread until
     it ends, since a thread cannot be stopped, and so cannot pile up beyond the bounds.
     """
 
-    def __init__(self, name: str, threads: int, waiting_max: int, timeout_s: float) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        waiting_max: int,
+        timeout_s: float,
+        begin: Callable[[], None] | None = None,
+    ) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=begin)
         self._room = threads + waiting_max
         self._timeout_s = timeout_s
         self.at_work = 0

@@ -414,7 +414,10 @@ class Audit(Protocol):
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything the interface is handed. ``registry`` is the process's metrics."""
+    """Everything the interface is handed.
+
+    ``registry`` is the process's metrics; ``begin_thread`` is called first in each thread of the pools.
+    """
 
     live: Live
     store: Store
@@ -435,3 +438,4 @@ class Ports:
     backups: Backups | None = None
     write_to_all: WriteToAll = one_by_one
     write_rows: WriteRows = row_by_row
+    begin_thread: Callable[[], None] | None = None

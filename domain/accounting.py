@@ -5,9 +5,12 @@ frames = decoded + duplicate + undecodable + refused; readings in decoded frames
 unregistered + rejected + quarantined + pending.
 """
 
+import zlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -73,6 +76,29 @@ class Account(NamedTuple):
 
 Accounts = Counter[Account]
 """How many of each; a change of the books is written the same way."""
+
+
+# The books are written gateway by gateway in so many parts, of which each has its own place in the journal.
+PARTS = 10
+
+
+@lru_cache(1 << 16)
+def part_of(gateway: str) -> int:
+    """Return the part of the books, from 0, that a gateway is in: the same for ever."""
+    return zlib.crc32(gateway.encode("utf-8", "surrogatepass")) % PARTS
+
+
+def in_parts(accounts: Accounts) -> list[Accounts]:
+    """Return the accounts of each part."""
+    parts: list[Accounts] = [Counter() for _ in range(PARTS)]
+    for account, count in accounts.items():
+        parts[part_of(account.gateway)][account] = count
+    return parts
+
+
+def of_parts(accounts: Accounts, parts: Collection[int]) -> Accounts:
+    """Return the accounts that are in these parts."""
+    return Counter({a: count for a, count in accounts.items() if part_of(a.gateway) in parts})
 
 
 def by_fate(accounts: Accounts, unit: Unit) -> Counter[Fate]:

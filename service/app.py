@@ -34,6 +34,7 @@ from service.webhooks import Webhooks, open_webhooks
 from storage.alarms import AlarmStore
 from storage.archive import ArchiveError
 from storage.audit import AuditLog
+from storage.collector import leave_what_is_there
 from storage.journal import Journal, JournalError
 from storage.keys import KeyStore
 from storage.outbox import waiting_notices
@@ -115,6 +116,7 @@ async def _run(
     stamp = Stamps(live, clock, judgement.broadcast)
     await door.show(offers, stamp)
     supervisor.start("news", door.tell_of_news(stamp))
+    leave_what_is_there()
     try:
         await supervisor.wait()
     finally:

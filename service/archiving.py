@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -23,6 +23,7 @@ from domain.accounting import Accounts, Fate, Unit
 from domain.journal import Rows
 from domain.readings import Readings
 from service.evaluator import Evaluator, Step
+from service.threads import patient_threads
 from storage.archive import ArchiveError, RefusedReading, TakeRefused, nobody_takes
 
 FLUSH_ROWS = 122_880  # a row group of DuckDB
@@ -151,7 +152,7 @@ class Archiver:
         if not archive.ready:
             self._wake.set()
         self._stopping = threading.Event()
-        self._thread = ThreadPoolExecutor(1, "archive")
+        self._thread = patient_threads("archive", 1)
         self.overflows = self.writes = self.errors = self.refused = 0
         self.failures = 0  # since the last success
         self.away_since_s: float | None = None  # by the wall's clock

@@ -6,10 +6,8 @@ channels, with their features and fault channels. What else is to be known (the 
 recordings that are mixed in) is resolved beside it.
 """
 
-import gc
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from simulators.city_mix import MIX, WAVE, Mix, Variety
 from storage.catalogue.arrange import arrange
 from storage.catalogue.build import build_catalogue
 from storage.catalogue.revisions import CatalogueStore
+from storage.collector import held_off
 from storage.state import StateEngine
 
 TEMPLATES = ROOT / "config" / "templates"
@@ -44,7 +43,7 @@ def city_catalogue(channels: int, besides: Sequence[Path] = ()) -> Catalogue:
     made: list[Channel] = [one for one in small.channels if not _is_model(one.facility)]
     facilities = [one for one in small.facilities if not _is_model(one.id)]
     gateways = [one for one in small.gateways if not _is_model(one.facility)]
-    with _no_collector():
+    with held_off():
         for facility in facilities_of(channels):
             facilities.append(copied.facility(facility))
             gateways.append(copied.gateway(facility))
@@ -52,18 +51,6 @@ def city_catalogue(channels: int, besides: Sequence[Path] = ()) -> Catalogue:
         return replace(
             small, facilities=tuple(facilities), gateways=tuple(gateways), channels=arrange(made)
         )
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Hold the cycle collector off: it would walk over half a million objects again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 async def save_city(catalogue: Catalogue, location: str, at_ns: int) -> int:
@@ -74,7 +61,7 @@ async def save_city(catalogue: Catalogue, location: str, at_ns: int) -> int:
     state = await StateEngine.open(location)
     try:
         note = f"a city of {len(catalogue.facilities)} facilities"
-        with _no_collector():
+        with held_off():
             return await CatalogueStore(state).save(catalogue, "simulate", at_ns, note, "")
     finally:
         await state.close()

@@ -4,12 +4,12 @@ import asyncio
 import itertools
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from api.ports import Refused
-from domain.accounting import Account, Accounts, Fate, Unit
+from domain.accounting import PARTS, Account, Accounts, Fate, Unit, in_parts, of_parts
 from domain.alarm import CommandResult, Transition
 from domain.journal import Command, Record
 from service.evaluator import Step
@@ -18,8 +18,6 @@ from storage.journal import JournalError
 
 COMMAND_TIMEOUT_S = 10.0
 COMMIT_INTERVAL_S = 0.5
-# Of these commits one counts: a gateway's counts of five seconds are written as quickly as of one.
-COUNT_EVERY = 10
 
 Numbered = tuple[int, Transition]
 
@@ -48,9 +46,12 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What a run before committed and did not count: the rows after ``counted_seq``, made again."""
+    """What a run before committed and did not count, made again.
 
-    counted_seq: int
+    ``counted_seqs`` says of each part of the books up to which row it is counted.
+    """
+
+    counted_seqs: Sequence[int]
     accounts: Accounts
 
 
@@ -58,8 +59,9 @@ class Committer:
     """Commits steps and keeps the ledger, the books as of the last row committed.
 
     A step with news is committed at once. One without waits up to half a second for company: a
-    restart makes it again from the journal. Counts are written every five seconds: a city's are most
-    of a commit's work, and an alarm that comes meanwhile waits for it.
+    restart makes it again from the journal. With each of these one part of the books is written, so that
+    all are within five seconds: a city's counts are most of a commit's work, and an alarm that comes
+    meanwhile waits for it.
     """
 
     def __init__(
@@ -74,15 +76,23 @@ class Committer:
         self._broadcast = broadcast
         self.ledger = Counter(ledger)
         self.seq = seq  # the last row committed
-        self.counted_seq = seq  # the last row whose counts are written
-        self._uncounted: Accounts = Counter()  # of the rows between the two
+        self._counted_seqs = [seq] * PARTS  # the last row whose counts are written
+        self._uncounted = in_parts(Counter())  # of the rows between the two
         if behind is not None:
-            self.counted_seq, self._uncounted = behind.counted_seq, Counter(behind.accounts)
+            self._counted_seqs, self._uncounted = (
+                list(behind.counted_seqs),
+                in_parts(behind.accounts),
+            )
             self.ledger.update(behind.accounts)
         self._on_notices: list[Callable[[], None]] = []
         self._waiting: Step | None = None
         self._one_at_a_time = asyncio.Lock()
         self._results: dict[str, asyncio.Future[CommandResult]] = {}
+
+    @property
+    def counted_seq(self) -> int:
+        """The last row whose counts are all written."""
+        return min(self._counted_seqs)
 
     def when_noticed(self, call: Callable[[], None]) -> None:
         """Call ``call`` after each commit that wrote outbox rows."""
@@ -103,54 +113,65 @@ class Committer:
         else:
             self._waiting.extend(step)
         if self._waiting.urgent:
-            await self._flush(counting=False)
+            await self._flush(counting=())
 
     async def run(self) -> None:
-        """Commit what waits, each half second, for ever, and now and then what is to be counted."""
-        for times in itertools.count(1):
+        """Commit what waits, each half second, for ever, and write one part of the books after the other."""
+        for part in itertools.cycle(range(PARTS)):
             await asyncio.sleep(COMMIT_INTERVAL_S)
-            await self._flush(counting=times % COUNT_EVERY == 0)
+            await self._flush(counting=[part])
 
     async def flush(self) -> None:
-        """Commit what waits, with what is to be counted."""
-        await self._flush(counting=True)
+        """Commit what waits, with all that is to be counted."""
+        await self._flush(counting=range(PARTS))
 
-    async def _flush(self, *, counting: bool) -> None:
+    async def _flush(self, counting: Collection[int]) -> None:
         async with self._one_at_a_time:
             step, self._waiting = self._waiting, None
             if step is not None:
-                await self.commit(step, counting=counting)
-            elif counting and self.counted_seq < self.seq:
-                await self._store.count(self.seq, self._uncounted)
-                self._counted(self.seq)
+                await self.commit(step, counting)
+                return
+            behind = [part for part in counting if self._counted_seqs[part] < self.seq]
+            if behind:
+                await self._store.count(self.seq, {part: self._uncounted[part] for part in behind})
+                self._count(self.seq, in_parts(Counter()), behind)
 
-    def _counted(self, seq: int) -> None:
-        self._uncounted, self.counted_seq = Counter(), seq
+    def _due(self, part: int, step: Step) -> Accounts:
+        due = Counter(self._uncounted[part])
+        due.update(of_parts(step.accounts, [part]))  # unlike a sum it keeps what is below zero
+        return due
 
-    async def commit(self, step: Step, *, counting: bool = True) -> Sequence[Numbered]:
-        """Commit a step, and tell whoever waits or listens; return what was written, numbered."""
+    def _count(self, seq: int, accounts: Sequence[Accounts], counted: Collection[int]) -> None:
+        """Take accounts up to ``seq`` by part: those of ``counted`` are written, the others are not yet."""
+        for part, new in enumerate(accounts):
+            if part in counted:
+                self._uncounted[part], self._counted_seqs[part] = Counter(), seq
+            else:
+                self._uncounted[part].update(new)
+
+    async def commit(
+        self, step: Step, counting: Collection[int] = range(PARTS)
+    ) -> Sequence[Numbered]:
+        """Commit a step and write the parts ``counting`` of the books, and tell whoever waits or listens.
+
+        Returns what was written, numbered.
+        """
         # What is cut off here may be in the database or not: nothing is taken for counted before.
-        accounts = Counter(self._uncounted) if counting else None
-        if accounts is not None:
-            accounts.update(step.accounts)
         written = await self._store.commit(
             Commit(
                 seq=step.last_seq,
                 transitions=step.transitions,
                 notices=step.notices,
-                accounts=accounts,
+                accounts={part: self._due(part, step) for part in counting},
                 rejects=step.rejects,
                 sightings=step.sightings,
                 profiles=step.profiles,
             )
         )
-        if counting:
-            self._counted(step.last_seq)
-        else:
-            self._uncounted.update(step.accounts)
-        self.ledger.update(step.accounts)
-        if written:
+        if written:  # before the books: those of thousands of gateways take milliseconds
             self._broadcast.publish(written)
+        self._count(step.last_seq, in_parts(step.accounts), counting)
+        self.ledger.update(step.accounts)
         for result in step.results:
             future = self._results.get(result.command_id)
             if future is not None and not future.done():

@@ -21,6 +21,7 @@ from service.logs import configure
 from service.precedence import Punctuality
 from service.reception import Setup
 from service.surface import make_app
+from storage.collector import leave_what_is_there
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
@@ -57,6 +58,7 @@ class Interface:
         """Let the interface answer from now on."""
         await self._abreast.begin()
         await self._server.show(await self._made)
+        leave_what_is_there()
 
     async def open(self) -> None:
         """Return when the server answers."""
@@ -78,6 +80,7 @@ async def run(
     calls: socket.socket, events: socket.socket, server: Server, late: Punctuality
 ) -> None:
     """Serve until the other process hangs up, or is gone."""
+    tune()
     line = Line()
     abreast = Abreast(line)
     interface = Interface(line, abreast, server, late)
@@ -101,7 +104,6 @@ def end_with(parent: int) -> None:
 def main(parent: int, calls: int, events: int, listener: int, late: int) -> None:
     """Run the process, of these descriptors."""
     end_with(parent)
-    tune()
     sockets = [socket.socket(fileno=each) for each in (calls, events, listener)]
     asyncio.run(run(sockets[0], sockets[1], Server(sockets[2]), Punctuality(late)))
 

@@ -1,7 +1,6 @@
 """What a service that leads offers its interface: the ports, its health, its metrics."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -29,7 +28,7 @@ from service.push import PushIntake
 from service.reception import REQUEST_PATIENCE_S
 from service.settings import Settings
 from service.supervise import Supervisor
-from service.threads import nice_threads
+from service.threads import nice_threads, patient_threads
 from service.watching import SelfCollector, Watch
 from service.webhooks import Webhooks
 from storage.alarms import AlarmStore
@@ -63,7 +62,7 @@ def make_offers(
     """Return the ports by name; requests wait for a database that is away for a while only."""
     stores, judgement, clock = parts.stores, parts.judgement, parts.clock
     state = stores.state.hurried(REQUEST_PATIENCE_S)
-    looking = stack.enter_context(ThreadPoolExecutor(1, "live"))
+    looking = stack.enter_context(patient_threads("live", 1))
     reading = nice_threads("archive", ApiSettings().archive_threads, ARCHIVE_NICENESS)
     stack.callback(reading.shutdown, wait=False, cancel_futures=True)
     intake = PushIntake(stores.journal, clock, parts.limits, parts.gate.holding)

@@ -7,19 +7,20 @@ archive has not taken yet is offered to it on the way.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import structlog
 
-from domain.accounting import Accounts
+from domain.accounting import Accounts, of_parts
 from domain.catalogue import Catalogue
 from domain.journal import Rows
 from service.evaluator import Evaluator
 from service.pipeline import Sink
 from service.snapshot_versions import NewerSnapshotError
 from service.snapshots import Snapshots
+from service.threads import patient_threads
 
 SNAPSHOT_CONSUMER = "evaluator"
 
@@ -90,22 +91,26 @@ def archive_begin(cursor: int, snapshots: Snapshots, journal: Journal) -> int:
 
 
 def run_again(
-    evaluator: Evaluator, journal: Journal, counted_seq: int, committed_seq: int, archive: Sink
+    evaluator: Evaluator,
+    journal: Journal,
+    counted_seqs: Sequence[int],
+    committed_seq: int,
+    archive: Sink,
 ) -> Accounts:
     """Run the rows up to the committed cursor again, for their state and their readings.
 
-    Returns the accounts of those after ``counted_seq``, which are not in the books yet; the
-    evaluator is to stand at or before it.
+    Returns the accounts that are not in the books yet: of each part of them those after the row up to
+    which it is counted. The evaluator is to stand at or before all of these.
     """
     began_s = time.perf_counter()
     from_seq = evaluator.seq
     uncounted: Accounts = Counter()
-    for begin_seq, end_seq in ((from_seq, counted_seq), (counted_seq, committed_seq)):
+    for begin_seq, end_seq in pairwise(sorted({from_seq, *counted_seqs, committed_seq})):
+        parts = {part for part, seq in enumerate(counted_seqs) if seq <= begin_seq}
         for rows in journal.read_span(begin_seq, end_seq):
             step = evaluator.step(rows)
             archive.offer(step)
-            if begin_seq == counted_seq:
-                uncounted.update(step.accounts)
+            uncounted.update(of_parts(step.accounts, parts))
     log.info(
         "recovered",
         from_row=from_seq,
@@ -135,7 +140,7 @@ class SnapshotKeeper:
         self._interval_s = interval_s
         self._taken_s = time.monotonic()
         self._written_s = self._taken_s
-        self._thread = ThreadPoolExecutor(1, "snapshot")
+        self._thread = patient_threads("snapshot", 1)
         self.last_seq = 0
         self.problem = ""  # why the last one was not written
 

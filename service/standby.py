@@ -58,23 +58,23 @@ class Standing:
     async def follow(self, shared: Shared) -> None:
         """Stay at the last row that is committed and counted, for ever."""
         while True:
-            counted_seq = await self._store.counted()
+            counted_seqs = await self._store.counted()
             known_seq = await shared.journal.refresh()
-            await self._in_thread(self._run_to, min(counted_seq, known_seq))
+            await self._in_thread(self._run_to, min(*counted_seqs, known_seq))
             await asyncio.sleep(LOOK_S)
 
     async def finish(self) -> tuple[Evaluator, int, Behind]:
         """Come to the committed row; return the evaluator, that row, and what is to be counted."""
-        committed_seq, counted_seq = await self._store.cursor(), await self._store.counted()
+        committed_seq, counted_seqs = await self._store.cursor(), await self._store.counted()
         if self._archive_is_shared and self._stores.shared is not None:
             await connect_archive(self._stores.archive)
-        evaluator = await self._in_thread(self._begun, counted_seq)
+        evaluator = await self._in_thread(self._begun, min(counted_seqs))
         if self._archive_is_shared and self._stores.archive.cursor < evaluator.seq:
             self.archiver.expect(evaluator.seq)
         uncounted = await self._in_thread(
-            run_again, evaluator, self._stores.journal, counted_seq, committed_seq, self.archiver
+            run_again, evaluator, self._stores.journal, counted_seqs, committed_seq, self.archiver
         )
-        return evaluator, committed_seq, Behind(counted_seq, uncounted)
+        return evaluator, committed_seq, Behind(counted_seqs, uncounted)
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         loop = asyncio.get_running_loop()

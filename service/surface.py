@@ -21,6 +21,7 @@ from service.distant import (
 from service.line import Line, LineEndedError
 from service.precedence import AlarmsFirst, Punctuality
 from service.reception import AWAY_REMEDY, REQUEST_PATIENCE_S, Setup
+from service.threads import be_patient
 from storage.gateway_keys import GatewayKeyStore
 from storage.keys import KeyStore
 from storage.profiles import ProfileLog
@@ -56,6 +57,7 @@ def make_app(line: Line, abreast: Abreast, setup: Setup, punctuality: Punctualit
             backups=distant("backups"),
             write_to_all=sending.write_to_all,
             write_rows=row_text.write_rows,
+            begin_thread=be_patient,
         ),
         ApiSettings(open_reads=setup.open_reads),
     )

@@ -3,8 +3,7 @@
 Begin reading at ``AlarmStore.commit``.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select, update
@@ -29,20 +28,21 @@ from storage.transitions import (
     unknown_transitions,
 )
 
-_progress = tables.progress
+_progress, _counted = tables.progress, tables.counted
 
 
 @dataclass(slots=True)
 class Commit:
     """Everything that the rows of the journal up to ``seq`` have changed.
 
-    ``accounts`` are those since what was counted last; with ``None`` they are left for later.
+    ``accounts`` are those of some parts of the books (``domain.accounting.part_of``), by part, since each
+    was counted last; the other parts are left for later.
     """
 
     seq: int
     transitions: Sequence[Transition] = ()
     notices: Sequence[Notice] = ()
-    accounts: Accounts | None = field(default_factory=Counter)
+    accounts: Mapping[int, Accounts] = field(default_factory=dict)
     rejects: Sequence[Reject] = ()
     sightings: Sequence[Sighting] = ()
     profiles: Sequence[ProfileChange] = ()
@@ -70,9 +70,10 @@ class AlarmStore:
         """Return the number of the last journal row that is committed; 0 before the first."""
         return int((await self._engine.fetch(select(_progress.c.seq)))[0].seq)
 
-    async def counted(self) -> int:
-        """Return the number of the last journal row that is in the books; never after ``cursor``."""
-        return int((await self._engine.fetch(select(_progress.c.counted_seq)))[0][0])
+    async def counted(self) -> list[int]:
+        """Return up to which journal row each part of the books is counted; never after ``cursor``."""
+        rows = await self._engine.fetch(select(_counted.c.seq).order_by(_counted.c.part))
+        return [int(row.seq) for row in rows]
 
     async def last_number(self) -> int:
         """Return the number of the newest transition; 0 before the first."""
@@ -87,10 +88,10 @@ class AlarmStore:
         """
         return await self._engine.write(lambda connection: _commit(connection, commit))
 
-    async def count(self, seq: int, accounts: Accounts) -> None:
-        """Write the accounts of committed rows up to ``seq`` since those counted last.
+    async def count(self, seq: int, accounts: Mapping[int, Accounts]) -> None:
+        """Write accounts of committed rows up to ``seq``, by part, since each was counted last.
 
-        Where they are counted already it changes nothing.
+        Where a part is counted already it changes nothing.
         """
         await self._engine.write(lambda connection: _count(connection, seq, accounts))
 
@@ -174,18 +175,19 @@ async def _write(
     numbers.transition += len(written)
     numbers.notice = await add_notices(connection, commit.notices, numbers.notice)
     numbers.reject = await add_rejects(connection, commit.rejects, numbers.reject)
-    if commit.accounts is not None:
-        await _count(connection, commit.seq, commit.accounts)
+    await _count(connection, commit.seq, commit.accounts)
     await add_sightings(connection, commit.sightings)
     await add_profile_changes(connection, commit.profiles)
     return written
 
 
-async def _count(connection: AsyncConnection, seq: int, accounts: Accounts) -> None:
-    advance = update(_progress).where(_progress.c.counted_seq < seq).values(counted_seq=seq)
-    counted = await connection.execute(advance.returning(_progress.c.counted_seq))
-    if counted.one_or_none() is not None:
-        await add_accounts(connection, accounts)
+async def _count(connection: AsyncConnection, seq: int, accounts: Mapping[int, Accounts]) -> None:
+    if not accounts:
+        return
+    behind = (_counted.c.part.in_(accounts), _counted.c.seq < seq)
+    advance = update(_counted).where(*behind).values(seq=seq).returning(_counted.c.part)
+    for row in (await connection.execute(advance)).all():
+        await add_accounts(connection, accounts[row.part])
 
 
 async def _keep(connection: AsyncConnection, numbers: Numbers) -> None:

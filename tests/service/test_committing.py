@@ -4,13 +4,14 @@ import asyncio
 import itertools
 from collections import Counter
 
-from domain.accounting import Account, Fate, Unit
+from domain.accounting import PARTS, Account, Fate, Unit, part_of
 from domain.alarm import CommandResult
 from domain.journal import Command
-from service.committing import COUNT_EVERY, Behind, Broadcast, Commands, Committer, books
+from service.committing import Behind, Broadcast, Commands, Committer, books
 from service.evaluator import Step
 
 STORED = Account("gw", Unit.READINGS, Fate.STORED)
+PART = part_of("gw")
 PENDING = Account("gw", Unit.READINGS, Fate.PENDING)
 
 
@@ -31,7 +32,7 @@ class Store:
 
     async def count(self, seq, accounts):
         await self.go_on.wait()
-        self.counts.append((seq, accounts))
+        self.counts.append((seq, some(accounts)))
 
 
 class Journal:
@@ -41,6 +42,11 @@ class Journal:
     async def append(self, records):
         self.records += records
         return len(self.records)
+
+
+def some(accounts):
+    """Return the accounts by part, without the parts that have none."""
+    return {part: counts for part, counts in accounts.items() if counts}
 
 
 def committer(store, broadcast=None):
@@ -142,25 +148,25 @@ async def test_counts_wait_where_there_is_news():
     await commits.add(Step(1, accounts=Counter({STORED: 2})))
     await commits.add(Step(2, accounts=Counter({STORED: 3}), results=[CommandResult("c", 200)]))
     await commits.add(Step(3, accounts=Counter({STORED: 4}), results=[CommandResult("d", 200)]))
-    assert [commit.accounts for commit in store.commits] == [None, None]
+    assert [commit.accounts for commit in store.commits] == [{}, {}]
     assert (commits.seq, commits.counted_seq, commits.ledger) == (3, 0, {STORED: 9})
     await commits.flush()
     await commits.flush()
-    assert store.counts == [(3, {STORED: 9})]
+    assert store.counts == [(3, {PART: {STORED: 9}})]
     await commits.add(Step(4, accounts=Counter({STORED: 1}), results=[CommandResult("e", 200)]))
     await commits.add(Step(5, accounts=Counter({STORED: 1})))
     await commits.flush()
-    assert (store.commits[-1].seq, store.commits[-1].accounts) == (5, {STORED: 2})
+    assert (store.commits[-1].seq, some(store.commits[-1].accounts)) == (5, {PART: {STORED: 2}})
     assert (len(store.counts), commits.counted_seq) == (1, 5)
 
 
 async def test_what_a_run_before_did_not_count_is_counted_with_the_next():
     store = Store()
-    behind = Behind(7, Counter({STORED: 2}))
+    behind = Behind([9] * PART + [7] + [9] * (PARTS - PART - 1), Counter({STORED: 2}))
     commits = Committer(store, Broadcast(), Counter({STORED: 10}), 9, behind)
     assert (commits.counted_seq, commits.ledger) == (7, {STORED: 12})
     await commits.flush()
-    assert (store.counts, commits.counted_seq) == ([(9, {STORED: 2})], 9)
+    assert (store.counts, commits.counted_seq) == ([(9, {PART: {STORED: 2}})], 9)
 
 
 async def test_a_commit_that_is_cut_off_is_not_taken_for_counted():
@@ -175,25 +181,36 @@ async def test_a_commit_that_is_cut_off_is_not_taken_for_counted():
     await asyncio.wait([cut])
     store.go_on.set()
     await commits.flush()
-    assert store.counts == [(1, {STORED: 2})]
+    assert store.counts == [(1, {PART: {STORED: 2}})]
 
 
-async def test_counts_are_written_every_few_commits(monkeypatch):
+async def test_one_part_of_the_books_is_written_after_the_other(monkeypatch):
     monkeypatch.setattr("service.committing.COMMIT_INTERVAL_S", 0.001)
     store = Store()
     commits = committer(store)
+    gateways = [f"gw-{number}" for number in range(3 * PARTS)]
     running = asyncio.create_task(commits.run())
     async with asyncio.timeout(10):
         for seq in itertools.count(1):
-            await commits.add(Step(seq, accounts=Counter({STORED: 1})))
+            account = Account(gateways[seq % len(gateways)], Unit.READINGS, Fate.STORED)
+            await commits.add(Step(seq, accounts=Counter({account: 1})))
             await asyncio.sleep(0.001)
-            if commits.counted_seq and len(store.commits) >= 2 * COUNT_EVERY:
+            if commits.counted_seq > len(gateways):
                 break
     running.cancel()
-    counted = [commit.accounts is not None for commit in store.commits]
-    assert 0 < sum(counted) <= len(counted) / 2
-    written = [*(c.accounts or {} for c in store.commits), *(more for _, more in store.counts)]
-    assert sum(sum(accounts.values()) for accounts in written) == commits.counted_seq
+    assert {len(commit.accounts) for commit in store.commits} == {1}
+    await commits.flush()
+    written = [*(commit.accounts for commit in store.commits), *(more for _, more in store.counts)]
+    books = sum((counts for accounts in written for counts in accounts.values()), Counter())
+    assert books == commits.ledger
+    assert books.total() == seq
+    assert commits.counted_seq == commits.seq == seq
+
+
+async def test_what_is_below_zero_is_counted_too():
+    store = Store()
+    await committer(store).commit(Step(1, accounts=Counter({STORED: -2})))
+    assert some(store.commits[0].accounts) == {PART: {STORED: -2}}
 
 
 async def test_a_step_of_counts_is_committed_though_nothing_follows():

@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 
 from storage.alarms import AlarmStore
 from storage.state import StateEngine, create_engine_for, parse_url
-from storage.tables import leadership, metadata, progress
+from storage.tables import counted, leadership, metadata, progress
 
 
 def sqlite_urls(request):
@@ -59,10 +59,11 @@ async def empty(engine):
     """Leave in a database what the migrations leave in a new one."""
     async with engine.begin() as connection:
         for table in reversed(metadata.sorted_tables):
-            if table not in (progress, leadership):
+            if table not in (progress, counted, leadership):
                 await connection.execute(delete(table))
         numbers = dict.fromkeys(("transition_number", "notice_number", "reject_number"), 0)
-        await connection.execute(update(progress).values(seq=0, counted_seq=0, **numbers))
+        await connection.execute(update(progress).values(seq=0, **numbers))
+        await connection.execute(update(counted).values(seq=0))
         await connection.execute(update(leadership).values(epoch=0))
 
 

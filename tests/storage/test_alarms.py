@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.accounting import Account, Accounts, Fate, Reason, Unit
+from domain.accounting import PARTS, Account, Accounts, Fate, Reason, Unit, in_parts
 from storage.alarms import AlarmFilter, AlarmStore, Commit
 from storage.state import StateEngine
 from tests.storage.worlds import (
     alarm,
+    by_part,
     commits_of,
     dump,
     evidences,
+    joined,
     notice,
     reject,
     sighting,
@@ -36,7 +38,7 @@ def folded(commits):
                 written[one.id] = one
                 picture[one.alarm.id] = one.alarm
                 numbered.append(one)
-        books.update(commit.accounts)
+        books.update(joined(commit.accounts))
     return list(enumerate(numbered, 1)), picture, books
 
 
@@ -115,7 +117,7 @@ async def test_a_commit_at_or_before_the_cursor_changes_nothing_at_all(engine, s
         7,
         transitions=[transition("t")],
         notices=[notice("n")],
-        accounts=Counter({Account("g", Unit.FRAMES, Fate.DECODED): 1}),
+        accounts=by_part(Counter({Account("g", Unit.FRAMES, Fate.DECODED): 1})),
         rejects=[reject(7)],
         sightings=[sighting("D1")],
     )
@@ -123,26 +125,29 @@ async def test_a_commit_at_or_before_the_cursor_changes_nothing_at_all(engine, s
     assert await dump(engine) == before
 
 
+some_parts = st.sets(st.integers(0, PARTS - 1))
+
+
 @given(found=steps, data=st.data())
 @few
 def test_what_is_counted_later_is_counted_once(with_engine, found, data):
     async def check(engine):
-        store, waiting, counted = AlarmStore(engine), Counter(), 0
+        store, waiting, counted = AlarmStore(engine), in_parts(Counter()), [0] * PARTS
         for commit in (commits := commits_of(found)):
-            waiting.update(commit.accounts)
-            if data.draw(st.booleans()):
-                await store.commit(replace(commit, accounts=None))
-                assert await store.counted() == counted
-                if data.draw(st.booleans()):
-                    continue
-                await store.count(commit.seq, waiting)
-            else:
-                await store.commit(replace(commit, accounts=waiting))
-            await store.count(data.draw(st.integers(0, commit.seq)), waiting)  # is there already
-            waiting, counted = Counter(), commit.seq
-            assert (await store.counted(), await store.cursor()) == (counted, counted)
-        total = sum((commit.accounts for commit in commits), Counter())
-        assert +(await store.accounts() + waiting) == +total
+            for part, accounts in commit.accounts.items():
+                waiting[part].update(accounts)
+            at_once = data.draw(some_parts)
+            await store.commit(replace(commit, accounts={part: waiting[part] for part in at_once}))
+            later = data.draw(some_parts)
+            await store.count(commit.seq, {part: waiting[part] for part in later})
+            written = at_once | later
+            again = {part: waiting[part] for part in written}
+            await store.count(data.draw(st.integers(0, commit.seq)), again)  # is there already
+            for part in written:
+                waiting[part], counted[part] = Counter(), commit.seq
+            assert (await store.counted(), await store.cursor()) == (counted, commit.seq)
+        total = sum((joined(commit.accounts) for commit in commits), Counter())
+        assert +(await store.accounts() + joined(dict(enumerate(waiting)))) == +total
 
     with_engine(check)
 
@@ -202,7 +207,7 @@ async def test_texts_that_no_database_takes_do_not_stop_a_commit(store):
         1,
         transitions=[said],
         notices=[notice("n")],
-        accounts=Counter({Account(bad, Unit.FRAMES, Fate.DECODED): 1}),
+        accounts=by_part(Counter({Account(bad, Unit.FRAMES, Fate.DECODED): 1})),
         rejects=[reject(1, gateway=bad, detail=bad, channel_name=bad)],
         sightings=[sighting(bad, gateway=bad)],
     )
@@ -275,6 +280,6 @@ async def test_readers_see_whole_commits_while_they_are_made_and_are_never_locke
 async def test_the_books_are_added_to(store):
     stored = Account("gw-bridge", Unit.READINGS, Fate.STORED)
     refused = Account("gw-bridge", Unit.READINGS, Fate.REJECTED, Reason.NOT_FINITE)
-    await store.commit(Commit(1, accounts=Counter({stored: 5, refused: 1})))
-    await store.commit(Commit(2, accounts=Counter({stored: 7})))
+    await store.commit(Commit(1, accounts=by_part(Counter({stored: 5, refused: 1}))))
+    await store.commit(Commit(2, accounts=by_part(Counter({stored: 7}))))
     assert await store.accounts() == Counter({stored: 12, refused: 1})

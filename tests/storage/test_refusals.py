@@ -1,6 +1,6 @@
 """What the archive refuses leaves the books' stored once, however often it is refused."""
 
-from domain.accounting import Account, Fate, Reason, Reject, Unit
+from domain.accounting import Account, Fate, Reason, Reject, Unit, in_parts
 from storage.alarms import AlarmStore, Commit
 from storage.refusals import Refusal, keep_refusals
 from storage.state import StateEngine
@@ -18,7 +18,7 @@ async def test_a_reading_refused_again_is_counted_once(tmp_path):
     engine = await StateEngine.open(f"sqlite:///{tmp_path / 'state.db'}")
     try:
         store = AlarmStore(engine)
-        await store.commit(Commit(5, accounts={STORED: 1500}))
+        await store.commit(Commit(5, accounts=dict(enumerate(in_parts({STORED: 1500})))))
         first = await keep_refusals(engine, [refusal(n) for n in range(1200)])
         assert first == {STORED: -1200, REFUSED: 1200}
         again = await keep_refusals(engine, [refusal(n) for n in range(1190, 1210)])

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from domain.accounting import Account, Fate, Reason, Reject, Sighting, Unit
+from domain.accounting import Account, Accounts, Fate, Reason, Reject, Sighting, Unit, in_parts
 from domain.alarm import Alarm, Notice, Transition, TransitionKind
 from domain.grade import Condition, Grade
 from domain.readings import Evidence
@@ -199,8 +199,21 @@ def sighting(name: str, seen_ns: int = 1_000, **changes) -> Sighting:
     return Sighting(channel_name=name, **{**values, **changes})
 
 
+def by_part(accounts: Accounts) -> dict[int, Accounts]:
+    """Return the accounts of all parts of the books, for a commit that counts them all."""
+    return dict(enumerate(in_parts(accounts)))
+
+
+def joined(parts) -> Accounts:
+    """Return the accounts of some parts as one."""
+    return sum(parts.values(), Counter())
+
+
 def commits_of(found_steps: list[dict]) -> list[Commit]:
-    return [Commit(seq=10 * number, **step) for number, step in enumerate(found_steps, 1)]
+    return [
+        Commit(seq=10 * number, **{**step, "accounts": by_part(step["accounts"])})
+        for number, step in enumerate(found_steps, 1)
+    ]
 
 
 def seeded_commit(seed: int, seq: int) -> Commit:
@@ -220,7 +233,9 @@ def seeded_commit(seed: int, seq: int) -> Commit:
         seq=seq,
         transitions=changed,
         notices=[notice(f"n-{seq}")] if changed else [],
-        accounts=Counter({Account("gw-bridge", Unit.READINGS, Fate.STORED): chance.randrange(9)}),
+        accounts=by_part(
+            Counter({Account("gw-bridge", Unit.READINGS, Fate.STORED): chance.randrange(9)})
+        ),
         rejects=[reject(seq)] * chance.randrange(3),
         sightings=[sighting(f"D{chance.randrange(5)}", seq)],
     )
