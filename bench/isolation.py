@@ -29,7 +29,7 @@ from simulators.city import City
 
 PROBE_FILE = Path(__file__).parent / "probe.yaml"
 CHANNELS = 85_000
-TURNS, TURN_S, TOGGLES_PER_S = 2, 40.0, 4.0
+TURNS, TURN_S, TOGGLES_PER_S = 3, 40.0, 4.0
 YEAR_MINUTES = 365 * 24 * 60
 
 

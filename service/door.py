@@ -101,10 +101,18 @@ class Door:
             raise RuntimeError(f"the interface's process has ended: exit status {status}")
 
     async def open(self) -> None:
-        """Have it answer; once is enough."""
+        """Have it answer; once is enough. Raises ``StartError`` where its process is gone."""
         if not self.is_open:
-            await self._calls.ask("interface", "open")
+            await self._asked("open")
             self.is_open = True
+
+    async def _asked(self, method: str) -> None:
+        """Ask the interface while the service starts; raises ``StartError`` where it is gone."""
+        try:
+            await self._calls.ask("interface", method)
+        except LineEndedError:
+            why = "the interface's process has ended while the service started; see what it said last"
+            raise StartError(why) from None
 
     def make_ready(self, catalogues: CatalogueStore) -> None:
         """Have the newest revision loaded there while we recover."""
@@ -126,10 +134,10 @@ class Door:
             log.warning("the interface is not ready for it", revision=revision, error=repr(error))
 
     async def show(self, offers: Mapping[str, Offer], stamp: Callable[[], Stamp]) -> None:
-        """Have the interface shown over these ports, and its door open."""
+        """Have the interface shown over these ports, and its door open; raises as ``open`` does."""
         self._calls.offers.update(offers)
         self._calls.stamp = stamp
-        await self._calls.ask("interface", "show")
+        await self._asked("show")
         await self.open()
 
     def tell(self, serial: int, written: Sequence[tuple[int, Transition]]) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from service.door import Door, bind
+from service.opening import StartError
 from service.reception import Setup
 from service.settings import Settings
 from service.supervise import Supervisor
@@ -71,6 +72,13 @@ async def test_an_interface_that_dies_ends_the_service(door):
     with pytest.raises(RuntimeError, match="the interface's process has ended: exit status -9"):
         async with asyncio.timeout(DEADLINE_S):
             await door.supervisor.wait()
+
+
+async def test_an_interface_that_dies_while_the_service_starts_is_said_in_a_sentence(door):
+    await door.begin()
+    os.kill(door._process.pid, signal.SIGKILL)
+    with pytest.raises(StartError, match="has ended while the service started"):
+        await door.open()
 
 
 async def test_it_takes_no_signal_from_anybody_but_its_parent(door):
