@@ -111,7 +111,9 @@ class Door:
         try:
             await self._calls.ask("interface", method)
         except LineEndedError:
-            why = "the interface's process has ended while the service started; see what it said last"
+            why = (
+                "the interface's process has ended while the service started; see what it said last"
+            )
             raise StartError(why) from None
 
     def make_ready(self, catalogues: CatalogueStore) -> None:
