@@ -167,9 +167,8 @@ def _city(lab: Lab, value: float) -> Measured:
     return Measured(
         value,
         note,
-        "the commit (a transaction of SQLite with its fsync, and the counts of a thousand gateways in "
-        "it) is the floor of it. The tail is the snapshot each minute, for which the judging "
-        "thread copies 200 MB.",
+        "the commit (a transaction of SQLite with its fsync) is the floor of it. The tail is the snapshot "
+        "each minute, for which the judging thread copies 200 MB.",
     )
 
 
