@@ -6,11 +6,12 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
-from domain.accounting import Account, Fate, Reason, Unit
+from domain.accounting import PARTS, Account, Fate, Reason, Unit
 from storage import tables
 from storage.accounts import add_accounts, read_accounts
+from storage.alarms import AlarmStore
 from storage.state import MIGRATIONS
 
 STORED = Account("gw-bridge", Unit.READINGS, Fate.STORED)
@@ -89,5 +90,23 @@ def test_the_migration_taken_back_keeps_the_books(with_engine):
         async with engine.begin() as connection:
             books = await connection.run_sync(down)
         assert books == changes + Counter({STORED: 5})
+
+    with_engine(check)
+
+
+def test_every_part_of_the_books_begins_where_all_of_them_were_counted(with_engine):
+    def from_the_version_before(connection):
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        connection.execute(text("UPDATE progress SET seq = 9, counted_seq = 7"))
+        command.upgrade(config, "head")
+
+    async def check(engine):
+        async with engine.begin() as connection:
+            await connection.run_sync(from_the_version_before)
+        store = AlarmStore(engine)
+        assert (await store.cursor(), await store.counted()) == (9, [7] * PARTS)
 
     with_engine(check)
