@@ -118,7 +118,7 @@ def soak_lines() -> list[str]:
     if not SOAK.exists():
         return []
     soak = json.loads(SOAK.read_text(encoding="utf-8"))
-    rss = [mb for _, mb in soak["rss_mb"]]
+    rss_mb = soak["rss_mb"]
     worst = max(soak["p99_ms"])
     about, load = soak["machine"], soak["load"]
     return [
@@ -134,11 +134,11 @@ def soak_lines() -> list[str]:
             f"were counted of {soak['sent'] + soak['toggles']:,} frames sent;"
         ),
         (
-            f"gateways whose books do not balance: {soak['unbalanced']}. Memory {rss[0]:,.0f} MB at first, "
-            f"{rss[-1]:,.0f} MB at last, most {max(rss):,.0f} MB;"
+            f"gateways whose books do not balance: {soak['unbalanced']}. Memory {rss_mb[0]:,.0f} MB in the first minute, "
+            f"{rss_mb[-1]:,.0f} MB in the last, most at any moment {max(soak['rss_most_mb']):,.0f} MB;"
         ),
         (
-            f"slope {soak['slope_mb_h']:+.0f} ± {soak['slope_error_mb_h']:.0f} MB/h after the first third. "
+            f"slope {soak['slope_mb_h']:+.0f} ± {soak['slope_error_mb_h']:.0f} MB/h of the minutes' medians after the first third. "
             f"Journal {soak['journal_mb']:,.0f} MB, archive {soak['archive_mb']:,.0f} MB."
         ),
         (

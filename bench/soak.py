@@ -1,7 +1,7 @@
 """``make soak MINUTES=30``: the city's load for a long time, and what becomes of memory and books.
 
 The city lives, a crowd listens and asks, the probe is toggled each second; the service's memory is
-looked at every ten seconds. It fails where readings are missing, books do not balance, or memory
+looked at every second. It fails where readings are missing, books do not balance, or memory
 grows beyond what chance explains.
 """
 
@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import threading
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from bench.isolation import (
 )
 from bench.report import SOAK
 
-LOOK_S = 10.0
+LOOK_S = 1.0
 WARM_SHARE = 1 / 3  # of the time, left out of the slope: caches and tables come to their size
 GROWTH_MB_H_MAX = 60.0
 CROWD = Crowd(listeners=200, requests_per_s=20.0, year=True)
@@ -46,7 +45,8 @@ class Soak:
 
     minutes: float
     channels: int
-    rss_mb: list[tuple[float, float]] = field(default_factory=list)  # (minute, MB)
+    rss_mb: list[float] = field(default_factory=list)  # by minute, the median
+    rss_most_mb: list[float] = field(default_factory=list)  # by minute
     p50_ms: list[float] = field(default_factory=list)  # by minute
     p99_ms: list[float] = field(default_factory=list)
     load: list[float] = field(default_factory=list)  # the machine's load average, by minute
@@ -74,12 +74,12 @@ class Soak:
         return self.slope_mb_h - 2 * self.slope_error_mb_h <= GROWTH_MB_H_MAX
 
 
-def slope(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """Return growth in MB an hour and its standard error, of (minute, MB).
+def slope(rss_mb: list[float]) -> tuple[float, float]:
+    """Return growth in MB an hour and its standard error, of the memory by minute.
 
-    Neighbouring looks are alike, so the error is taken from the means of eight stretches.
+    Neighbouring minutes are alike, so the error is taken from the means of eight stretches.
     """
-    late = points[int(len(points) * WARM_SHARE) :]
+    late = list(enumerate(rss_mb))[int(len(rss_mb) * WARM_SHARE) :]
     if len(late) < 8:
         return 0.0, float("inf")
     parts = np.array_split(np.array(late), 8)
@@ -99,16 +99,24 @@ def size_mb(folder: Path) -> float:
 class _Look(threading.Thread):
     """Notes the service's memory until it is told to stop."""
 
-    def __init__(self, bed: Bed, soak: Soak) -> None:
+    def __init__(self, bed: Bed) -> None:
         super().__init__(daemon=True)
-        self._bed, self._soak = bed, soak
-        self._began_s = time.monotonic()
+        self._bed = bed
+        self._rss_mb: list[float] = []
         self.done = threading.Event()
 
     def run(self) -> None:
         while not self.done.wait(LOOK_S):
-            minute = (time.monotonic() - self._began_s) / 60
-            self._soak.rss_mb.append((round(minute, 2), round(rss_mb(self._bed.service), 1)))
+            self._rss_mb.append(rss_mb(self._bed.service))
+
+    def note(self, soak: Soak) -> None:
+        """Note what was seen since the last time.
+
+        A snapshot's copy is there for seconds of each minute: the median is without it.
+        """
+        seen, self._rss_mb = self._rss_mb, []
+        soak.rss_mb.append(round(float(np.median(seen)), 1))
+        soak.rss_most_mb.append(round(max(seen), 1))
 
 
 def run(minutes: float, channels: int) -> Soak:
@@ -118,7 +126,7 @@ def run(minutes: float, channels: int) -> Soak:
         before = bed.books()
         with living(bed, channels, minutes * 60 + 60) as city:
             with Company(bed.http_port, CROWD, some_channels(channels)) as company:
-                look = _Look(bed, soak)
+                look = _Look(bed)
                 look.start()
                 for minute in range(max(1, round(minutes))):
                     taken = Taken()
@@ -129,10 +137,10 @@ def run(minutes: float, channels: int) -> Soak:
                     soak.host_share.append(round(taken.host_share, 3))
                     quiet_ms += taken.quiet_ms
                     soak.load.append(round(os.getloadavg()[0], 1))
-                    rss = soak.rss_mb[-1][1] if soak.rss_mb else 0.0
+                    look.note(soak)
                     console.print(
                         f"minute {minute + 1}: p50 {soak.p50_ms[-1]} ms, p99 {soak.p99_ms[-1]} ms, "
-                        f"{rss:.0f} MB, {company.counts}",
+                        f"{soak.rss_mb[-1]:.0f} MB, {company.counts}",
                         highlight=False,
                     )
                 look.done.set()

@@ -1,9 +1,10 @@
-"""The interpreter's own settings, the same in both processes of a service."""
+"""The interpreter's own settings, and its allocator's, the same in both processes of a service."""
 
 import asyncio
 import gc
 import sys
 
+from service.memory import give_back
 from service.threads import be_prompt, patient_threads
 
 # A thread that wants the interpreter waits this long for one that computes: at Python's 5 ms, an
@@ -21,3 +22,4 @@ def tune() -> None:
     gc.set_threshold(*COLLECT_AFTER)
     asyncio.get_running_loop().set_default_executor(patient_threads("aside", ASIDE_THREADS))
     be_prompt()
+    give_back()

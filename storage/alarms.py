@@ -6,7 +6,7 @@ Begin reading at ``AlarmStore.commit``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Accounts, Reject, Sighting
@@ -29,6 +29,15 @@ from storage.transitions import (
 )
 
 _progress, _counted = tables.progress, tables.counted
+
+# Once: a list in a statement that each commit puts together anew is left to the collector.
+_COUNT = (
+    update(_counted)
+    .where(_counted.c.part.in_(bindparam("parts", expanding=True)))
+    .where(_counted.c.seq < bindparam("until_seq"))
+    .values(seq=bindparam("until_seq"))
+    .returning(_counted.c.part)
+)
 
 
 @dataclass(slots=True)
@@ -184,9 +193,8 @@ async def _write(
 async def _count(connection: AsyncConnection, seq: int, accounts: Mapping[int, Accounts]) -> None:
     if not accounts:
         return
-    behind = (_counted.c.part.in_(accounts), _counted.c.seq < seq)
-    advance = update(_counted).where(*behind).values(seq=seq).returning(_counted.c.part)
-    for row in (await connection.execute(advance)).all():
+    behind = await connection.execute(_COUNT, {"parts": list(accounts), "until_seq": seq})
+    for row in behind.all():
         await add_accounts(connection, accounts[row.part])
 
 

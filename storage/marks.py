@@ -23,6 +23,13 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 KEPT = 1000  # rows of writers, the newest; each is needed only while its process lives
 
 _rows = tables.write_marks
+_new = postgresql.insert(_rows)
+# Once: a statement of this kind that each write puts together anew is left to the collector.
+_MARK = _new.on_conflict_do_update(
+    index_elements=[_rows.c.writer],
+    set_={"number": _new.excluded.number},
+    where=_rows.c.number < _new.excluded.number,
+).returning(_rows.c.number)
 
 
 class Marks:
@@ -50,16 +57,8 @@ class Marks:
 
     async def _mark(self, connection: AsyncConnection, number: int) -> bool:
         """Put the number there; False where it is there already."""
-        statement = postgresql.insert(_rows).values(
-            writer=self._writer, number=number, since_ns=time.time_ns()
-        )
-        marked = await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[_rows.c.writer],
-                set_={"number": statement.excluded.number},
-                where=_rows.c.number < statement.excluded.number,
-            ).returning(_rows.c.number)
-        )
+        row = {"writer": self._writer, "number": number, "since_ns": time.time_ns()}
+        marked = await connection.execute(_MARK, row)
         if marked.one_or_none() is None:
             return False
         if number == 1:

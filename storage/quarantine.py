@@ -7,7 +7,7 @@ the disk nor pushes out what others had refused. How much was refused altogether
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounting import Reject
@@ -22,6 +22,14 @@ KEPT_IN_ALL = 20_000
 LENGTHS_MAX = {"topic": 512, "detail": 1024, "channel_name": 128, "excerpt": 256}
 
 _rows = tables.quarantine
+
+# Once: a list in a statement that each commit puts together anew is left to the collector.
+_TOO_MANY = (
+    select(_rows.c.gateway, func.count().label("share"))
+    .where(_rows.c.gateway.in_(bindparam("gateways", expanding=True)))
+    .group_by(_rows.c.gateway)
+    .having(func.count() > bindparam("kept"))
+)
 
 
 async def add_rejects(
@@ -60,13 +68,9 @@ def _row(number: int, reject: Reject) -> dict[str, object]:
 
 
 async def _trim(connection: AsyncConnection, gateways: Sequence[str]) -> None:
-    shares = (
-        select(_rows.c.gateway, func.count().label("share"))
-        .where(_rows.c.gateway.in_(gateways))
-        .group_by(_rows.c.gateway)
-        .having(func.count() > KEPT_PER_GATEWAY)
-    )
-    for gateway, share in (await connection.execute(shares)).all():
+    given = {"gateways": gateways, "kept": KEPT_PER_GATEWAY}
+    too_many = await connection.execute(_TOO_MANY, given)
+    for gateway, share in too_many.all():
         oldest = select(_rows.c.number).where(_rows.c.gateway == gateway)
         oldest = oldest.order_by(_rows.c.number).limit(share - KEPT_PER_GATEWAY)
         await connection.execute(delete(_rows).where(_rows.c.number.in_(oldest)))

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import math
 from collections import Counter
 from dataclasses import replace
@@ -283,3 +284,32 @@ async def test_the_books_are_added_to(store):
     await store.commit(Commit(1, accounts=by_part(Counter({stored: 5, refused: 1}))))
     await store.commit(Commit(2, accounts=by_part(Counter({stored: 7}))))
     assert await store.accounts() == Counter({stored: 12, refused: 1})
+
+
+async def test_a_commit_leaves_nothing_to_the_collector(store):
+    """It runs once in many minutes: what each of a thousand commits left would lie there so long."""
+    seqs = iter(range(1, 1000))
+
+    async def commits(count):
+        for _ in range(count):
+            seq = next(seqs)
+            books = Counter({Account("gw-bridge", Unit.READINGS, Fate.STORED): 1})
+            await store.commit(
+                Commit(
+                    seq=seq,
+                    transitions=[transition(f"t-{seq}", seq=seq)],
+                    notices=[notice(f"n-{seq}")],
+                    accounts=by_part(books),
+                    rejects=[reject(seq)],
+                    sightings=[sighting("D1")],
+                )
+            )
+
+    await commits(3)  # what is made once
+    gc.collect()
+    gc.disable()
+    try:
+        await commits(20)
+        assert gc.collect() < 20
+    finally:
+        gc.enable()
