@@ -1,9 +1,9 @@
 """Memory that is freed goes back to the system.
 
 Once a large block was freed, glibc takes blocks as large (up to 32 MB) from its heaps, of which each
-thread may have its own. The arrays of each snapshot and each file packed are then holes among what is
-small and stays, and none goes back: under a city's load the service grew by 6 MB a minute for a quarter
-of an hour, and kept 400 MB that nobody used. See mallopt(3).
+thread may have its own. An array that is freed there is a hole among what is small and stays, and does
+not go back. Under a city's load 210 to 360 MB lay free so in the process that judges, and 50 to 75 since.
+See mallopt(3).
 """
 
 import ctypes
