@@ -2,7 +2,7 @@
 
 Once a large block was freed, glibc takes blocks as large (up to 32 MB) from its heaps, of which each
 thread may have its own. An array that is freed there is a hole among what is small and stays, and does
-not go back. Under a city's load 210 to 360 MB lay free so in the process that judges, and 50 to 75 since.
+not go back. Under a city's load 210 to 360 MB lay free so in the process that judges, and 50 to 90 since.
 See mallopt(3).
 """
 
